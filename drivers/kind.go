@@ -1,0 +1,43 @@
+package drivers
+
+import (
+	"time"
+
+	"golang.org/x/text/encoding"
+)
+
+// Kind is a protocol that labcourier can speak. The program's list of them is
+// in cmd/labcourier/kinds.go and nowhere else.
+type Kind struct {
+	// Name is what the configuration calls it: "astm", "hl7".
+	Name string
+
+	// New builds a driver for the analyzer of that name. It opens nothing, so
+	// that a configuration can be checked with it; d may then be zero.
+	New func(name string, s Section, d Deps) (Driver, error)
+
+	// Parse reads one stored message. It is pure, never panics, and runs after
+	// the spool. An error means that nothing of the payload can be passed on.
+	Parse func(payload []byte, o ParseOptions) ([]Report, error)
+
+	// Split cuts raw captured traffic into messages, for looking at a capture
+	// without a link. Faults are told in words and do not stop it.
+	Split func(raw []byte, s Section) (messages []Message, faults []string)
+}
+
+// ParseOptions is what a message does not say of itself.
+type ParseOptions struct {
+	// Location is the zone of the analyzer's clock; nil means UTC.
+	Location *time.Location
+
+	// Charset decodes the payload's text. Nil means: UTF-8 where the bytes are
+	// valid UTF-8, else ISO 8859-1, in which every byte has a meaning.
+	Charset encoding.Encoding
+
+	// DefaultStatus is the status of a result that carries none; "" means
+	// StatusPreliminary.
+	DefaultStatus ResultStatus
+
+	// Section is the driver's own table; nil means its defaults.
+	Section Section
+}
