@@ -1,0 +1,392 @@
+package astm
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/labcourier/labcourier/drivers"
+)
+
+// Times of LIS01-A2 6.5, and of ours where the standard has none.
+const (
+	// ReceiveTimeout is how long a receiver waits for the next frame or EOT
+	// (LIS01-A2 6.5.2.3). It is counted from the last byte, since a long frame
+	// takes longer than that at 9600 baud.
+	ReceiveTimeout = 30 * time.Second
+
+	// endTimeout is how long CR LF may follow a checksum.
+	endTimeout = 500 * time.Millisecond
+
+	// stallTimeout is how long an ENQ or EOT inside a frame must be the last
+	// byte to be taken for one. A disturbed byte can look like ENQ while the
+	// frame goes on, and an answer to it would be taken for the frame's ACK.
+	stallTimeout = time.Second
+
+	// doubleENQ is how soon after our ACK another ENQ is the same bid sent
+	// twice (Beckman Access 2) and not a new one, which comes after a second at
+	// the earliest (6.2.7.1). A second ACK would be taken for that of frame 1.
+	doubleENQ = time.Second
+)
+
+// Step is what a link wants done. Its slices are valid until the link is used
+// again.
+type Step struct {
+	// Store are pieces to be put on stable storage, in order. When there are
+	// any, Link.Stored must be called with the outcome before anything else.
+	Store []Piece
+
+	// Reply is the byte to send, 0 for none.
+	Reply byte
+
+	// Whole is the number of complete messages that are now stored and, where
+	// there is a Reply, acknowledged by it.
+	Whole int
+
+	// Refused is why Reply is NAK, in words without content.
+	Refused string
+}
+
+// Link is the receiving half of LIS01-A2 section 6: establishment, transfer and
+// termination. It is not safe for concurrent use.
+type Link struct {
+	opts      Options
+	dec       Decoder
+	msg       assembler
+	accepting func() error
+
+	awake    bool   // ENQ was acknowledged, EOT has not come
+	expect   byte   // the frame number that comes next
+	last     byte   // the frame number accepted last, 0 for none
+	lastText []byte // its text, to know a repetition from another frame
+	open     bool   // the last frame ended with ETB
+	skipped  bool   // the sender left a frame out: nothing more of this session is taken
+	ackedENQ time.Time
+	fresh    bool // nothing came since ENQ was acknowledged
+
+	after     func(error) Step // what follows Step.Store
+	unsettled []byte           // a message ended by EOT that could not be stored yet
+
+	pieces []Piece
+	counts map[string]uint64
+}
+
+// NewLink returns a receiver in the neutral state. Accepting is asked at every
+// ENQ; an error makes the answer NAK, which LIS01-A2 6.2.4 calls busy.
+func NewLink(o Options, accepting func() error) *Link {
+	if o.MaxMessage <= 0 {
+		o.MaxMessage = defaultMaxMessage
+	}
+	return &Link{
+		opts: o,
+		dec: Decoder{
+			MaxText:    o.MaxFrame,
+			NoChecksum: o.Checksum == "none",
+			AnyCase:    o.Checksum == "any-case",
+			NoCRLF:     o.FrameEnd == "any",
+		},
+		accepting: accepting,
+		counts:    map[string]uint64{},
+	}
+}
+
+// Wait is how long to wait for the next byte before calling Silence; 0: for ever.
+func (l *Link) Wait() time.Duration {
+	switch c := l.dec.Stalled(); {
+	case !l.awake:
+		return 0
+	case l.dec.Ending():
+		return endTimeout
+	case c == ENQ || c == EOT:
+		return stallTimeout
+	}
+	return ReceiveTimeout
+}
+
+// Feed takes bytes from the line until one of them asks for something, or all.
+// It returns how many it took.
+func (l *Link) Feed(now time.Time, p []byte) (n int, s Step) {
+	for n < len(p) {
+		if !l.awake {
+			i := bytes.IndexByte(p[n:], ENQ)
+			if i < 0 {
+				l.count("noise_bytes", noise(p[n:]))
+				return len(p), Step{}
+			}
+			l.count("noise_bytes", noise(p[n:n+i]))
+			return n + i + 1, l.enquiry(now)
+		}
+		if c := p[n]; !l.dec.Inside() && c != STX {
+			n++
+			switch c {
+			case ENQ:
+				if s, asked := l.repeatedEnquiry(now); asked {
+					return n, s
+				}
+			case EOT:
+				return n, l.endOfTransmission()
+			default:
+				l.count("noise_bytes", noise(p[n-1:n]))
+			}
+			continue
+		}
+		l.fresh = false
+		used, f, done := l.dec.Feed(p[n:])
+		n += used
+		if done {
+			return n, l.frame(f)
+		}
+	}
+	return n, Step{}
+}
+
+// Silence tells that nothing came for as long as Wait said.
+func (l *Link) Silence(now time.Time) Step {
+	if !l.awake {
+		return Step{}
+	}
+	c := l.dec.Stalled()
+	if f, done := l.dec.Silence(); done {
+		return l.frame(f)
+	}
+	switch c {
+	case ENQ:
+		l.dec.Reset()
+		l.count("cut_frames", 1)
+		return l.enquiry(now)
+	case EOT:
+		l.dec.Reset()
+		l.count("cut_frames", 1)
+		return l.endOfTransmission()
+	}
+	l.count("timeouts", 1)
+	return l.end("nothing came for 30 s in the middle of the session")
+}
+
+// Ending reports whether only the CR LF of a frame is missing. Whoever knows
+// that nothing more will come calls Silence then, before HangUp.
+func (l *Link) Ending() bool { return l.awake && l.dec.Ending() }
+
+// HangUp tells that the connection is gone.
+func (l *Link) HangUp() Step {
+	if l.unsettled != nil {
+		return l.settle()
+	}
+	return l.end("the connection ended in the middle of the session")
+}
+
+// Stored tells how storing Step.Store went.
+func (l *Link) Stored(err error) Step {
+	after := l.after
+	l.after = nil
+	if after == nil {
+		return Step{}
+	}
+	return after(err)
+}
+
+// Counts hands out what was counted since it was last called.
+func (l *Link) Counts() map[string]uint64 {
+	c := l.counts
+	if len(c) > 0 {
+		l.counts = map[string]uint64{}
+	}
+	return c
+}
+
+func (l *Link) count(name string, n uint64) {
+	if n > 0 {
+		l.counts[name] += n
+	}
+}
+
+// noise counts the bytes between frames that mean something is wrong: CR and LF
+// end frames and records, NUL is what idle lines send.
+func noise(p []byte) (n uint64) {
+	for _, c := range p {
+		if c != CR && c != LF && c != 0 && c != EOT {
+			n++
+		}
+	}
+	return n
+}
+
+// restricted counts the characters that a text must not hold (6.6.2). CR is
+// allowed there and LF is so common that it says nothing. They are taken as they
+// are: the checksum vouches for them.
+func restricted(text []byte) (n uint64) {
+	const set = 1<<0x01 | 1<<STX | 1<<ETX | 1<<EOT | 1<<ENQ | 1<<ACK | 1<<0x10 |
+		1<<0x11 | 1<<0x12 | 1<<0x13 | 1<<0x14 | 1<<NAK | 1<<0x16 | 1<<ETB
+	for _, c := range text {
+		if c < 0x20 && set>>c&1 != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// enquiry answers ENQ. What an earlier session left is brought to an end first.
+func (l *Link) enquiry(now time.Time) Step {
+	if l.awake {
+		l.count("restarts", 1)
+	}
+	if l.unsettled != nil {
+		l.after = func(err error) Step {
+			if err != nil {
+				return l.busy(err)
+			}
+			l.unsettled = nil
+			s := l.bid(now)
+			s.Whole = 1
+			return s
+		}
+		return l.store(Piece{Stage: drivers.Complete, Payload: l.unsettled})
+	}
+	if left, ok := l.leftover("the analyzer began a new session before it ended the message"); ok {
+		// It is kept if it can be; the analyzer is about to send it again.
+		l.after = func(error) Step { return l.bid(now) }
+		return l.store(left)
+	}
+	return l.bid(now)
+}
+
+// bid grants or refuses the session that ENQ asks for (6.2.2, 6.2.4).
+func (l *Link) bid(now time.Time) Step {
+	if err := l.accepting(); err != nil {
+		return l.busy(err)
+	}
+	l.neutral()
+	l.awake, l.fresh, l.ackedENQ = true, true, now
+	l.expect, l.last, l.open, l.skipped = '1', 0, false, false
+	return Step{Reply: ACK}
+}
+
+func (l *Link) busy(err error) Step {
+	l.neutral()
+	return Step{Reply: NAK, Refused: "cannot store now: " + err.Error()}
+}
+
+func (l *Link) store(p ...Piece) Step {
+	l.pieces = append(l.pieces[:0], p...)
+	return Step{Store: l.pieces}
+}
+
+// repeatedEnquiry answers ENQ in a session, unless it is the same bid twice.
+func (l *Link) repeatedEnquiry(now time.Time) (s Step, asked bool) {
+	if l.fresh && now.Sub(l.ackedENQ) < doubleENQ {
+		l.count("double_enq", 1)
+		return Step{}, false
+	}
+	return l.enquiry(now), true
+}
+
+func (l *Link) neutral() {
+	l.awake = false
+	l.dec.Reset()
+	l.msg.reset()
+}
+
+// frame judges a frame by LIS01-A2 6.3.2 and 6.3.3.
+func (l *Link) frame(f Frame) Step {
+	l.count("frames", 1)
+	if f.Fault != FaultNone {
+		if f.Fault == FaultChecksum {
+			l.count("checksum_errors", 1)
+		}
+		return Step{Reply: NAK, Refused: string(f.Fault)}
+	}
+	if f.Number == l.last && bytes.Equal(f.Text, l.lastText) {
+		// Our ACK was lost and the frame sent again (6.3.2.2): it is in already.
+		l.count("repeated_frames", 1)
+		return Step{Reply: ACK}
+	}
+	if f.Number != l.expect || l.skipped {
+		// The checksum covers the number, so the sender really left a frame out.
+		// Seven frames later its numbers would fit again, and a message with a
+		// hole in it would look whole: refuse all until it begins anew.
+		l.skipped = true
+		l.count("wrong_frame_numbers", 1)
+		return Step{Reply: NAK, Refused: "frame number out of order"}
+	}
+	if len(l.msg.buf)+len(f.Text) > l.opts.MaxMessage {
+		return Step{Reply: NAK, Refused: "message is longer than max_message"}
+	}
+	return l.take(f)
+}
+
+// take adds a good frame to its message. What it completes is stored first.
+func (l *Link) take(f Frame) Step {
+	whole, rest, before := l.msg.add(f.Text, f.Final)
+	l.pieces = l.pieces[:0]
+	for _, m := range whole {
+		l.pieces = append(l.pieces, Piece{Stage: drivers.Complete, Payload: m})
+	}
+	if l.opts.End == "eot" && f.Final {
+		if draft := trimLead(l.msg.buf[rest:]); len(draft) > 0 {
+			l.pieces = append(l.pieces, Piece{Stage: drivers.Draft, Payload: draft})
+		}
+	}
+	accept := func(err error) Step {
+		if err != nil {
+			l.msg.undo(before)
+			return Step{Reply: NAK, Refused: "cannot store now: " + err.Error()}
+		}
+		l.msg.keep(rest)
+		l.count("restricted_characters", restricted(f.Text))
+		l.last, l.lastText, l.open = f.Number, append(l.lastText[:0], f.Text...), !f.Final
+		l.expect = '0' + (l.expect-'0'+1)&7
+		return Step{Reply: ACK, Whole: len(whole)}
+	}
+	if len(l.pieces) == 0 {
+		return accept(nil)
+	}
+	l.after = accept
+	return Step{Store: l.pieces}
+}
+
+// endOfTransmission ends the session as the sender wishes (6.4).
+func (l *Link) endOfTransmission() Step {
+	switch {
+	case l.skipped:
+		return l.end("the analyzer left a frame out")
+	case l.open:
+		return l.end("the analyzer ended the session in the middle of a record")
+	case l.opts.End == "eot" && len(l.msg.pending()) > 0:
+		l.unsettled = bytes.Clone(l.msg.pending())
+		l.neutral()
+		return l.settle()
+	}
+	return l.end("the analyzer ended the session without an L record (if it never sends one: astm = { end = \"eot\" })")
+}
+
+// settle stores a message that EOT ended. EOT has no answer, so when that fails
+// the message stays a durable draft, and the next ENQ tries again before it is
+// acknowledged.
+func (l *Link) settle() Step {
+	l.after = func(err error) Step {
+		if err != nil {
+			return Step{}
+		}
+		l.unsettled = nil
+		return Step{Whole: 1}
+	}
+	return l.store(Piece{Stage: drivers.Complete, Payload: l.unsettled})
+}
+
+// end goes back to the neutral state and keeps what was not whole.
+func (l *Link) end(fault string) Step {
+	left, ok := l.leftover(fault)
+	l.neutral()
+	if !ok {
+		return Step{}
+	}
+	return l.store(left)
+}
+
+// leftover is the message that is coming in, as a broken one.
+func (l *Link) leftover(fault string) (Piece, bool) {
+	p := l.msg.pending()
+	if !l.awake || len(p) == 0 {
+		return Piece{}, false
+	}
+	return Piece{Stage: drivers.Broken, Payload: bytes.Clone(p), Fault: fault}, true
+}

@@ -1,0 +1,68 @@
+package astm
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Options bend the standard for one analyzer. The zero value is the standard.
+type Options struct {
+	// End is what ends a message: "L", its L record, or "eot", for analyzers
+	// that send none. "" means "L".
+	End string `toml:"end"`
+
+	// Checksum: "required" (upper-case hexadecimal digits), "any-case", or
+	// "none" for frames that have no checksum at all. "" means "required".
+	Checksum string `toml:"checksum"`
+
+	// FrameEnd: "crlf", or "any" for analyzers that leave CR, LF or both out
+	// after the checksum. "" means "crlf".
+	FrameEnd string `toml:"frame_end"`
+
+	// MaxFrame is the longest text of one frame, in bytes, 240 to 1,048,576.
+	// 0 means MaxFrameText.
+	MaxFrame int `toml:"max_frame"`
+
+	// MaxMessage is the longest message, in bytes. 0 means 16 MiB.
+	MaxMessage int `toml:"max_message"`
+
+	// SpecimenID is the field, and component, that holds the laboratory's
+	// specimen id: "O.3" (the default), "O.4.3" for Sysmex, "P.4".
+	SpecimenID string `toml:"specimen_id"`
+
+	// SpecimenPattern is the regular expression (RE2) that a specimen id
+	// matches; what does not is held for a person. "" means: 1 to 64 characters
+	// without blanks, the first not @.
+	SpecimenPattern string `toml:"specimen_pattern"`
+
+	// QCPrefixes are how the ids of control materials begin. Unset: "QC-".
+	QCPrefixes []string `toml:"qc_prefixes"`
+}
+
+const defaultMaxMessage = 16 << 20
+
+func (o Options) validate() error {
+	var errs []error
+	oneOf := func(key, got string, want ...string) {
+		for _, w := range want {
+			if got == w || got == "" {
+				return
+			}
+		}
+		errs = append(errs, fmt.Errorf("%s is %q: use one of %q", key, got, want))
+	}
+	between := func(key string, got, low, high int) {
+		if got != 0 && (got < low || got > high) {
+			errs = append(errs, fmt.Errorf("%s is %d: use %d to %d bytes", key, got, low, high))
+		}
+	}
+	oneOf("end", o.End, "L", "eot")
+	oneOf("checksum", o.Checksum, "required", "any-case", "none")
+	oneOf("frame_end", o.FrameEnd, "crlf", "any")
+	between("max_frame", o.MaxFrame, 240, 1<<20)
+	between("max_message", o.MaxMessage, 240, 256<<20)
+	if _, err := newSpecimenRule(o); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

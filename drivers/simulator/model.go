@@ -1,0 +1,140 @@
+package simulator
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+)
+
+// Model is a kind of analyzer: what it measures, and how its records look.
+type Model struct {
+	Name   string // as in H.5
+	Tests  []Test
+	Header string // H.5 and what follows it, up to H.11
+	// TestID writes a test's code into a universal test id.
+	TestID func(code string) string
+	// Order writes the fields O.3 to O.5 for a specimen and its tests.
+	Order func(specimen, tests string) string
+	// PerRecord sends every record in frames of its own.
+	PerRecord bool
+	// FrameText is how much text a frame carries.
+	FrameText int
+}
+
+// Test is one measurand with the range in which values are made up. Low and
+// High also are its reference range.
+type Test struct {
+	Code, Unit string
+	Low, High  float64
+	Decimals   int
+}
+
+// Models are the built-in models, each imitating the dialect of a real one.
+func Models() []Model {
+	fourth := func(code string) string { return "^^^" + code }
+	plain := func(specimen, tests string) string { return specimen + "||" + tests }
+	return []Model{
+		{
+			Name: "haematology", Header: "SIM-H500^SIM0001^1.0", PerRecord: true, FrameText: 240,
+			TestID: fourth, Order: plain,
+			Tests: []Test{
+				{"WBC", "10*3/uL", 4, 10, 2}, {"RBC", "10*6/uL", 4, 5.5, 2}, {"HGB", "g/dL", 12, 16, 1},
+				{"HCT", "%", 37, 47, 1}, {"MCV", "fL", 80, 98, 1}, {"PLT", "10*3/uL", 150, 400, 0},
+				{"NEU%", "%", 40, 74, 1}, {"LYM%", "%", 19, 48, 1},
+			},
+		},
+		{
+			Name: "immunology", Header: "sim-e411^1|||||host|RSUPL^BATCH", FrameText: 240, // one record runs into the next, as on a cobas e 411
+			TestID: fourth, Order: func(specimen, tests string) string { return specimen + "|17^0^1^^S1^SC|" + tests },
+			Tests: []Test{
+				{"TSH", "uIU/ml", 0.4, 4.2, 3}, {"FT4", "ng/dl", 0.9, 1.7, 2}, {"FERR", "ng/ml", 30, 400, 1},
+				{"B12", "pg/ml", 190, 660, 0}, {"TNT", "ng/L", 3, 14, 2},
+			},
+		},
+		{
+			Name: "chemistry", Header: "SIM-C311", FrameText: 64000, // the whole message in one frame, as on a Sysmex XN or GeneXpert
+			TestID: fourth, Order: plain,
+			Tests: []Test{
+				{"GLU", "mg/dL", 70, 100, 0}, {"CREA", "mg/dL", 0.6, 1.2, 2}, {"NA", "mmol/L", 135, 145, 0},
+				{"K", "mmol/L", 3.5, 5.1, 1}, {"CL", "mmol/L", 98, 107, 0}, {"ALT", "U/L", 7, 56, 0},
+			},
+		},
+		{
+			Name: "coagulation", Header: "SIM-START4", PerRecord: true, FrameText: 240,
+			TestID: fourth, Order: plain,
+			Tests: []Test{{"PT", "s", 11, 13.5, 1}, {"INR", "", 0.8, 1.2, 2}, {"APTT", "s", 25, 35, 1}, {"FIB", "g/L", 2, 4, 2}},
+		},
+	}
+}
+
+// ModelNamed returns the built-in model of that name.
+func ModelNamed(name string) (Model, bool) {
+	for _, m := range Models() {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Model{}, false
+}
+
+// Generator makes up one analyzer's results. The same seed makes the same ones.
+type Generator struct {
+	model  Model
+	prefix string
+	rng    *rand.Rand
+	n      int
+}
+
+// NewGenerator returns a generator whose specimen ids begin with prefix.
+func NewGenerator(m Model, prefix string, seed uint64) *Generator {
+	return &Generator{model: m, prefix: prefix, rng: rand.New(rand.NewPCG(seed, 17))}
+}
+
+// Next makes up the results of one specimen, measured at now, as LIS02 records.
+// No two messages of a generator are the same.
+func (g *Generator) Next(now time.Time) []byte {
+	g.n++
+	m := g.model
+	at := now.Format("20060102150405")
+	specimen := fmt.Sprintf("%s%06d", g.prefix, g.n)
+	var tests, b bytes.Buffer
+	for i, t := range m.Tests {
+		if i > 0 {
+			tests.WriteByte('\\')
+		}
+		tests.WriteString(m.TestID(t.Code))
+	}
+	header := m.Header
+	for range 6 - min(6, bytes.Count([]byte(header), []byte{'|'})) {
+		header += "|"
+	}
+	fmt.Fprintf(&b, "H|\\^&|||%s|P|1|%s\r", header, at)
+	fmt.Fprintf(&b, "P|1\r")
+	fmt.Fprintf(&b, "O|1|%s|R||%s||||N||||SER||||||||||F\r", m.Order(specimen, tests.String()), at)
+	for i, t := range m.Tests {
+		value, flag := g.measure(t)
+		fmt.Fprintf(&b, "R|%d|%s|%s|%s|%s^%s|%s||F||sim||%s|SIM\r", i+1, m.TestID(t.Code), value, t.Unit,
+			t.format(t.Low), t.format(t.High), flag, at)
+	}
+	b.WriteString("L|1|N\r")
+	return b.Bytes()
+}
+
+// measure draws a value that is in the reference range four times out of five.
+func (g *Generator) measure(t Test) (value, flag string) {
+	span := t.High - t.Low
+	v := t.Low + span*(g.rng.NormFloat64()/2.6+0.5)
+	v = max(v, t.Low/4)
+	value = t.format(v)
+	switch shown, _ := strconv.ParseFloat(value, 64); {
+	case shown < t.Low:
+		return value, "L"
+	case shown > t.High:
+		return value, "H"
+	}
+	return value, "N"
+}
+
+func (t Test) format(v float64) string { return strconv.FormatFloat(v, 'f', t.Decimals, 64) }

@@ -1,0 +1,72 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/astm"
+)
+
+// Sender sends one message and returns nil when it was acknowledged: from then
+// on the analyzer would forget it.
+type Sender interface {
+	Send(ctx context.Context, c drivers.Conn, message []byte) error
+}
+
+// ASTM sends LIS02 records over LIS01.
+type ASTM struct {
+	FrameText int  // 0: astm.DefaultFrameText
+	PerRecord bool // each record in frames of its own
+}
+
+var _ Sender = ASTM{}
+
+// Send transfers message in one session.
+func (a ASTM) Send(ctx context.Context, c drivers.Conn, message []byte) error {
+	s := astm.NewSender(astm.Frames(message, a.FrameText, a.PerRecord))
+	buf := make([]byte, 1)
+	for do := s.Start(); ; {
+		if do.Send != nil {
+			if _, err := c.Write(do.Send); err != nil {
+				return fmt.Errorf("send: %w", err)
+			}
+		}
+		if do.Done {
+			return do.Err
+		}
+		if err := c.SetReadDeadline(time.Now().Add(do.Wait)); err != nil {
+			return err
+		}
+		_, err := c.Read(buf)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			do = s.Silence()
+		case err != nil:
+			return fmt.Errorf("wait for the answer: %w", err)
+		default:
+			do = s.Reply(buf[0])
+		}
+	}
+}
+
+// Replay writes raw traffic in the given pieces and pays no heed to the
+// answers, which somebody else must read from c.
+func Replay(c drivers.Conn, raw []byte, split func(rest int) int) error {
+	for len(raw) > 0 {
+		n := len(raw)
+		if split != nil {
+			n = min(max(split(len(raw)), 1), len(raw))
+		}
+		if _, err := c.Write(raw[:n]); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+		raw = raw[n:]
+	}
+	return nil
+}
