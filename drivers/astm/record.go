@@ -2,7 +2,7 @@ package astm
 
 import (
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -26,8 +26,11 @@ func readDelimiters(h string) (delimiters, error) {
 	}
 	d := delimiters{field: h[1]}
 	defs, _, _ := strings.Cut(h[2:], string(rune(d.field)))
-	if d.field >= utf8.RuneSelf || isAlphanumeric(d.field) {
-		return d, fmt.Errorf("H record: its second character cannot be a field delimiter (LIS02-A2 5.4.1)")
+	if d.field < ' ' || d.field >= utf8.RuneSelf || isAlphanumeric(d.field) {
+		return d, errors.New("the second character of the H record cannot be a field delimiter (LIS02-A2 5.4.1)")
+	}
+	if strings.IndexFunc(defs, func(c rune) bool { return c < ' ' || c >= utf8.RuneSelf }) >= 0 {
+		return d, errors.New("the delimiters in the H record are no ASCII characters (LIS02-A2 5.4.1)")
 	}
 	if len(defs) == 4 && defs[0] == defs[1] {
 		defs = defs[1:] // a doubled backslash, left by a program that escaped it

@@ -1,6 +1,7 @@
 package astm
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,10 +30,12 @@ func Parse(payload []byte, o drivers.ParseOptions) ([]drivers.Report, error) {
 		}
 	}
 	if !p.header {
-		return nil, fmt.Errorf("no H record: this is not a LIS02 message, or its beginning is missing")
+		return nil, errNoHeader
 	}
 	return p.finish(), nil
 }
+
+var errNoHeader = errors.New("the first record is no H record: this is not a LIS02 message, or its beginning is missing")
 
 // parser walks the records of one message and knows what each belongs to.
 type parser struct {
@@ -62,6 +65,9 @@ func (p *parser) record(n int, text string) error {
 	if !ok {
 		p.base.Problems = append(p.base.Problems, fmt.Sprintf("record %d is of no known type", n))
 		return nil
+	}
+	if r.kind != 'H' && !p.header {
+		return errNoHeader
 	}
 	switch r.kind {
 	case 'H':
