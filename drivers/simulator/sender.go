@@ -54,19 +54,3 @@ func (a ASTM) Send(ctx context.Context, c drivers.Conn, message []byte) error {
 		}
 	}
 }
-
-// Replay writes raw traffic in the given pieces and pays no heed to the
-// answers, which somebody else must read from c.
-func Replay(c drivers.Conn, raw []byte, split func(rest int) int) error {
-	for len(raw) > 0 {
-		n := len(raw)
-		if split != nil {
-			n = min(max(split(len(raw)), 1), len(raw))
-		}
-		if _, err := c.Write(raw[:n]); err != nil {
-			return fmt.Errorf("replay: %w", err)
-		}
-		raw = raw[n:]
-	}
-	return nil
-}
