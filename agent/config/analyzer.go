@@ -1,0 +1,165 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
+
+	"github.com/labcourier/labcourier/drivers"
+)
+
+// analyzerKeys is [[analyzer]] as it is written, without the drivers' tables.
+type analyzerKeys struct {
+	Analyzer
+	Profile string `toml:"profile" later:"yes"` // of the design, not of this version
+}
+
+// foundAnalyzer is an analyzer with its place.
+type foundAnalyzer struct {
+	table
+	*Analyzer
+}
+
+// analyzers reads every [[analyzer]].
+func (t table) analyzers(cfg *Config) []foundAnalyzer {
+	const hint = `add [[analyzer]] with name, driver, and serial = { ... } or tcp = { ... }`
+	n := t.n.get("analyzer")
+	if t.c.bad[badKey{t.n, "analyzer"}] {
+		return nil
+	}
+	switch {
+	case n == nil || n.kind == isList && len(n.items) == 0:
+		t.fault("analyzer", "is missing: there is nothing to read from", hint)
+		return nil
+	case n.spoiled:
+		return nil
+	case n.kind != isList:
+		t.fault("analyzer", "must be a list of tables, not "+string(n.kind), "write double brackets around the name each time: [[analyzer]]")
+		return nil
+	}
+	cfg.Analyzers = make([]Analyzer, len(n.items))
+	var found []foundAnalyzer
+	for i, item := range n.items {
+		at := table{c: t.c, n: item, at: item.at, path: analyzerPath(i, item)}
+		if item.kind != isTable {
+			at.fault("", "must be a table, not "+string(item.kind), hint)
+			continue
+		}
+		a := &cfg.Analyzers[i]
+		at.analyzer(a, cfg.Spool)
+		found = append(found, foundAnalyzer{at, a})
+	}
+	if len(cfg.Enabled()) == 0 && len(found) > 0 {
+		found[0].warn("enabled", "is false, as for every analyzer: nothing will be received", "set enabled = true, or remove the key, for the analyzers in use")
+	}
+	return found
+}
+
+func analyzerPath(i int, n *node) path {
+	p := path{fmt.Sprintf("analyzer[%d]", i), fmt.Sprintf("analyzer %d:", i+1)}
+	if name := n.get("name"); name != nil && name.kind == isText && properName(name.text) {
+		p.label = fmt.Sprintf("analyzer %q:", name.text)
+	}
+	return p
+}
+
+func (t table) analyzer(a *Analyzer, s Spool) {
+	var k analyzerKeys
+	kinds := t.c.kindNames()
+	t.read(&k, kinds...)
+	t.name("name", k.Name, "xn-550")
+	t.link(&k.Analyzer)
+	t.text(&k.Analyzer)
+	t.oneOf("status_default", string(k.StatusDefault), string(drivers.StatusPreliminary), string(drivers.StatusFinal))
+	if t.has("resend_window") {
+		t.span("resend_window", k.ResendWindow, 0, 7*24*time.Hour)
+	} else {
+		k.ResendWindow = s.ResendWindow
+	}
+	if t.has("profile") {
+		t.fault("profile", "is not known to this version, which has no profiles yet", "remove the key and write the analyzer's settings out")
+	}
+	k.Section = t.chooseDriver(k.Driver, k.Name)
+	*a = k.Analyzer
+}
+
+func (c *checker) kindNames() []string {
+	names := make([]string, len(c.kinds))
+	for i, k := range c.kinds {
+		names[i] = k.Name
+	}
+	return names
+}
+
+// chooseDriver checks the driver's name and the drivers' tables, and returns
+// that of the one chosen.
+func (t table) chooseDriver(driver, name string) drivers.Section {
+	names := t.c.kindNames()
+	hint := "use " + quoted(names)
+	if !t.need("driver", driver, hint) {
+		return drivers.NoSection{}
+	}
+	var section drivers.Section
+	chosen := nearest(driver, names) // of a misspelt driver, its table is its own
+	for _, k := range t.c.kinds {
+		if k.Name == driver {
+			chosen = driver
+			section = t.driver(k, name)
+		}
+	}
+	if section == nil {
+		_, hint := meant(driver, names)
+		t.fault("driver", "is not a driver of this version", hint)
+		section = drivers.NoSection{}
+	}
+	for _, other := range names {
+		if other != chosen && chosen != "" && t.has(other) {
+			t.fault(other, fmt.Sprintf("holds settings of another driver: this analyzer's is %q", chosen), fmt.Sprintf("remove the table, or set driver = %q", other))
+		}
+	}
+	return section
+}
+
+// text checks how the analyzer's text and times are read.
+func (t table) text(a *Analyzer) {
+	const zones = `use a name such as "Europe/Zurich", "America/New_York" or "UTC"`
+	zone, err := time.LoadLocation(a.Timezone)
+	a.Zone = zone
+	switch {
+	case a.Timezone == "" || err != nil:
+		t.fault("timezone", "is not a time zone of the IANA list", zones)
+	case !t.has("timezone"):
+		t.warn("timezone", "is not set: the analyzer's times are read in this computer's zone", zones)
+	}
+	if !t.has("charset") {
+		t.warn("charset", "is not set: text is read as UTF-8 where it is valid, else as ISO 8859-1", `set the analyzer's character set, such as "iso-8859-1" or "utf-8"`)
+		return
+	}
+	e := charset(a.Charset)
+	if e == nil {
+		t.fault("charset", "is not a character set that can be read", `use a name of the IANA list, such as "utf-8", "iso-8859-1", "windows-1252", "gb18030" or "shift_jis"`)
+	}
+	a.Encoding = e
+}
+
+// charset returns the encoding of that name, nil if there is none that contains
+// ASCII.
+// The IANA's meaning of a name goes before the browsers', for whom iso-8859-1
+// is windows-1252.
+func charset(name string) encoding.Encoding {
+	e, err := ianaindex.IANA.Encoding(name)
+	if err != nil || e == nil {
+		if e, err = htmlindex.Get(name); err != nil {
+			return nil
+		}
+	}
+	// Framing and fields are found in the bytes, before they are decoded.
+	const ascii = "\r\n !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"
+	if same, err := e.NewDecoder().String(ascii); err != nil || same != ascii {
+		return nil
+	}
+	return e
+}

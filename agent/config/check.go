@@ -1,0 +1,115 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// check judges the document and fills cfg.
+func (c *checker) check(n *node, cfg *Config) {
+	root := table{c: c, n: n, at: n.at}
+	root.topLevel()
+	root.sub("agent").agent(&cfg.Agent)
+	root.sub("server").server(&cfg.Server)
+	root.sub("status").status(&cfg.Status)
+	root.sub("log").log(&cfg.Log)
+	root.sub("spool").spool(&cfg.Spool)
+	found := root.analyzers(cfg)
+	c.clashes(root.sub("status"), cfg.Status, found)
+}
+
+// topLevel tells the tables that nobody reads.
+func (t table) topLevel() {
+	t.read(&struct{}{}, "agent", "server", "status", "log", "spool", "analyzer")
+}
+
+func (t table) agent(a *Agent) {
+	t.read(a)
+	if t.n == nil {
+		t.fault("", "is missing", `begin the file with [agent] and name = "core-lab-1" below it`)
+		return
+	}
+	if t.gone() {
+		return
+	}
+	t.name("name", a.Name, "core-lab-1")
+	t.filePath("data_dir", a.DataDir)
+	a.DataDir = t.c.abs(a.DataDir)
+	t.span("stop_timeout", a.StopTimeout, time.Second, 10*time.Minute)
+	u, err := url.Parse(a.IdentifierBase)
+	if err != nil || u.Scheme == "" || u.Fragment != "" || strings.ContainsAny(a.IdentifierBase, " \t\n|,$\\\"<>^`{}") ||
+		strings.HasSuffix(a.IdentifierBase, ":") || strings.HasSuffix(a.IdentifierBase, "/") {
+		t.fault("identifier_base", "must be a URI without blanks, | , $ \\ or # and without : or / at its end",
+			`write one such as "urn:labcourier" or "https://lab.example.org/id", or remove the key`)
+	}
+}
+
+func (t table) status(s *Status) {
+	t.read(s)
+	addr, ok := t.address("listen", s.Listen)
+	if ok && !addr.loopback() {
+		t.fault("listen", "must be an address of this computer only, since the status page has no log-in",
+			`use "127.0.0.1:8686"; to look from elsewhere, use an ssh tunnel`)
+	}
+}
+
+func (t table) log(l *Log) {
+	t.read(l)
+	t.oneOf("level", l.Level, "trace", "debug", "info", "warn", "error")
+	t.oneOf("format", l.Format, "auto", "console", "json")
+}
+
+func (t table) spool(s *Spool) {
+	t.read(s)
+	t.span("resend_window", s.ResendWindow, 0, 7*24*time.Hour)
+	t.span("retain", s.Retain, 0, 10*365*24*time.Hour)
+	t.size("retain_bytes", s.RetainBytes, 0, 64*TiB)
+	t.size("reserve", s.Reserve, 64*MiB, 1*TiB)
+	t.size("warn", s.Warn, 64*MiB, 4*TiB)
+	t.size("max_message", s.MaxMessage, 64*KiB, 256*MiB)
+	if s.Warn < s.Reserve {
+		key := "warn"
+		if !t.has(key) {
+			key = "reserve"
+		}
+		t.fault(key, "is on the wrong side: warn must not be below reserve, for the warning has to come before the agent stops acknowledging",
+			"give warn a larger size than reserve")
+	}
+}
+
+// listenAddress is an address that is listened on.
+type listenAddress struct {
+	host string     // "" is every address; else as written
+	ip   netip.Addr // invalid for a host name
+	port uint16
+}
+
+func (a listenAddress) loopback() bool {
+	return strings.EqualFold(a.host, "localhost") || a.ip.IsLoopback()
+}
+
+// clashes reports whether both cannot be listened on.
+func (a listenAddress) clashes(b listenAddress) bool {
+	if a.port != b.port || a.port == 0 {
+		return false
+	}
+	return a.covers(b) || b.covers(a)
+}
+
+// covers reports whether listening on a takes b's address too. Go listens on
+// IPv4 only where 0.0.0.0 is asked for, and on both where "" or :: is.
+func (a listenAddress) covers(b listenAddress) bool {
+	switch {
+	case a.host == "" || a.ip == netip.IPv6Unspecified():
+		return true
+	case a.ip == netip.IPv4Unspecified():
+		return !b.ip.IsValid() || b.ip.Is4()
+	case strings.EqualFold(a.host, "localhost"):
+		return strings.EqualFold(b.host, "localhost") || b.ip.IsLoopback()
+	case a.ip.IsValid():
+		return a.ip == b.ip
+	}
+	return strings.EqualFold(a.host, b.host)
+}

@@ -1,0 +1,131 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// taken is what analyzers have already, each with the first that has it.
+type taken struct {
+	names    map[string]foundAnalyzer
+	devices  map[string]foundAnalyzer
+	connects map[string]foundAnalyzer
+	listens  map[uint16][]listener // by port
+}
+
+// listener is an analyzer that is connected to.
+type listener struct {
+	foundAnalyzer
+	address listenAddress
+}
+
+// clashes tells what two analyzers, or an analyzer and the status page, cannot
+// both have. Names clash always, links only of analyzers that are enabled.
+func (c *checker) clashes(status table, s Status, found []foundAnalyzer) {
+	t := taken{map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[uint16][]listener{}}
+	page, pageOK := parsedAddress(s.Listen)
+	for _, a := range found {
+		t.name(a)
+		if !a.Enabled {
+			continue
+		}
+		t.device(a)
+		t.connect(a)
+		t.listen(a)
+		if l, ok := a.listens(); ok && pageOK && l.clashes(page) {
+			where := "the status page has"
+			if n := status.n.get("listen"); n != nil {
+				where = fmt.Sprintf("the status page has (line %d)", n.at.line)
+			}
+			a.sub("tcp").fault("listen", "is the address that "+where, "give one of them another port")
+		}
+	}
+}
+
+// claim returns who has key, and notes a as the one if nobody does.
+func claim(m map[string]foundAnalyzer, key string, a foundAnalyzer) (foundAnalyzer, bool) {
+	b, has := m[key]
+	if !has {
+		m[key] = a
+	}
+	return b, has
+}
+
+func (t taken) name(a foundAnalyzer) {
+	if a.Name == "" {
+		return
+	}
+	if b, clash := claim(t.names, strings.ToLower(a.Name), a); clash {
+		a.fault("name", fmt.Sprintf("is the name of an earlier analyzer too (line %d)", b.n.get("name").at.line),
+			"give each analyzer a name of its own; upper and lower case are the same")
+	}
+}
+
+func (t taken) device(a foundAnalyzer) {
+	if a.Serial == nil || a.Serial.Device == "" {
+		return
+	}
+	if b, clash := claim(t.devices, device(a.Serial.Device), a); clash {
+		a.sub("serial").fault("device", "is the line that "+b.who("serial", "device")+" has",
+			"one line carries one analyzer: check which adapter belongs to which")
+	}
+}
+
+func (t taken) connect(a foundAnalyzer) {
+	if a.TCP == nil || a.TCP.Connect == "" {
+		return
+	}
+	if b, clash := claim(t.connects, strings.ToLower(a.TCP.Connect), a); clash {
+		a.sub("tcp").warn("connect", "is the address that "+b.who("tcp", "connect")+" connects to as well",
+			"check that the analyzer, or the serial server, takes two connections")
+	}
+}
+
+func (t taken) listen(a foundAnalyzer) {
+	mine, ok := a.listens()
+	if !ok || mine.port == 0 {
+		return
+	}
+	for _, b := range t.listens[mine.port] {
+		if mine.clashes(b.address) {
+			a.sub("tcp").fault("listen", "is an address that "+b.who("tcp", "listen")+" takes", "give each analyzer a port of its own")
+			return
+		}
+	}
+	t.listens[mine.port] = append(t.listens[mine.port], listener{a, mine})
+}
+
+// who names the other analyzer of a clash and where it has what.
+func (a foundAnalyzer) who(link, key string) string {
+	at := a.at
+	if n := a.n.get(link).get(key); n != nil {
+		at = n.at
+	}
+	return fmt.Sprintf("%s (line %d)", a.path.what(), at.line)
+}
+
+func (a foundAnalyzer) listens() (listenAddress, bool) {
+	if a.TCP == nil || a.TCP.Connect != "" {
+		return listenAddress{}, false
+	}
+	return parsedAddress(a.TCP.Listen)
+}
+
+// parsedAddress is address for a value that was judged already.
+func parsedAddress(value string) (listenAddress, bool) {
+	silent := table{c: &checker{}}
+	return silent.address("listen", value)
+}
+
+// device is a serial line by one name: links are followed, and COM3, com3 and
+// \\.\COM3 are the same.
+func device(name string) string {
+	if com := strings.ToUpper(strings.TrimSuffix(strings.TrimPrefix(name, `\\.\`), ":")); strings.HasPrefix(com, "COM") {
+		return com
+	}
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		return real
+	}
+	return filepath.Clean(name)
+}

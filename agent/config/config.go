@@ -1,0 +1,156 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/text/encoding"
+
+	"github.com/labcourier/labcourier/drivers"
+)
+
+// Config is a file that was read and found in order, with defaults filled in
+// and paths made absolute.
+type Config struct {
+	File string `toml:"-"` // as it was given to Load or Parse
+
+	Agent     Agent      `toml:"agent"`
+	Server    Server     `toml:"server"`
+	Status    Status     `toml:"status"`
+	Log       Log        `toml:"log"`
+	Spool     Spool      `toml:"spool"`
+	Analyzers []Analyzer `toml:"-"` // [[analyzer]], in the file's order, also those not enabled
+
+	// Warnings are what the agent can live with and a person should look at,
+	// sorted by place.
+	Warnings []Fault `toml:"-"`
+
+	digest string
+}
+
+// Digest is the SHA-256 of the file as it was read, in hexadecimal digits.
+func (c *Config) Digest() string { return c.digest }
+
+// Enabled returns the analyzers to be served.
+func (c *Config) Enabled() []Analyzer {
+	var on []Analyzer
+	for _, a := range c.Analyzers {
+		if a.Enabled {
+			on = append(on, a)
+		}
+	}
+	return on
+}
+
+// Agent is the table [agent].
+type Agent struct {
+	// Name is part of the identifiers of all that is sent: once results were
+	// delivered it should not change.
+	Name string `toml:"name"`
+
+	DataDir        string        `toml:"data_dir"`        // spool, keys, traces
+	IdentifierBase string        `toml:"identifier_base"` // a URI, before ":result" and the like
+	StopTimeout    time.Duration `toml:"stop_timeout"`    // how long stopping may take
+}
+
+// Server is the table [server].
+type Server struct {
+	URL         string        `toml:"url"`          // the FHIR base, without a slash at the end
+	Deliver     string        `toml:"deliver"`      // "fhir"
+	Timeout     time.Duration `toml:"timeout"`      // of one request
+	CAFile      string        `toml:"ca_file"`      // certificates trusted besides the system's; "" for none, see RootCAs
+	MaxBody     Size          `toml:"max_body"`     // of one request
+	MaxParallel int           `toml:"max_parallel"` // analyzers that deliver at the same time
+	Auth        Auth          `toml:"-"`
+}
+
+// Auth is the table [server.auth].
+type Auth struct {
+	Method        string        `toml:"method"` // "auto", "oauth2" or "basic"
+	TokenURL      string        `toml:"token_url"`
+	ClientID      string        `toml:"client_id"`
+	ClientSecret  Secret        `toml:"-"`
+	Username      string        `toml:"username"` // "": basic uses the client's id and secret
+	Password      Secret        `toml:"-"`
+	Scopes        []string      `toml:"scopes"`
+	Audience      string        `toml:"audience"`
+	AuthStyle     string        `toml:"auth_style"`     // "header" or "form"
+	FallbackAfter time.Duration `toml:"fallback_after"` // OAuth2 unreachable for so long: basic
+	Reprobe       time.Duration `toml:"reprobe"`        // how often OAuth2 is tried again
+}
+
+// Status is the table [status].
+type Status struct {
+	Listen string `toml:"listen"` // loopback; port 0 takes a free one
+}
+
+// Log is the table [log].
+type Log struct {
+	Level  string `toml:"level"`  // "trace", "debug", "info", "warn" or "error"
+	Format string `toml:"format"` // "auto", "console" or "json"
+}
+
+// Spool is the table [spool].
+type Spool struct {
+	ResendWindow time.Duration `toml:"resend_window"` // equal bytes within it are the analyzer sending again; 0: never
+	Retain       time.Duration `toml:"retain"`        // how long what was delivered is kept; 0: not at all
+	RetainBytes  Size          `toml:"retain_bytes"`  // and how much of it at most
+	Reserve      Size          `toml:"reserve"`       // free disk below which nothing is acknowledged
+	Warn         Size          `toml:"warn"`          // free disk below which the status warns
+	MaxMessage   Size          `toml:"max_message"`   // the largest message that is taken
+}
+
+// Analyzer is one table [[analyzer]].
+type Analyzer struct {
+	Name    string `toml:"name"`   // unique, whatever the case of its letters
+	Driver  string `toml:"driver"` // the name of a drivers.Kind
+	Enabled bool   `toml:"enabled"`
+
+	// Exactly one of these is set.
+	Serial *Serial `toml:"serial"`
+	TCP    *TCP    `toml:"tcp"`
+
+	Timezone string            `toml:"timezone"` // as written; "Local" is this computer's
+	Zone     *time.Location    `toml:"-"`        // of Timezone
+	Charset  string            `toml:"charset"`  // as written; "" is automatic
+	Encoding encoding.Encoding `toml:"-"`        // of Charset; nil is automatic
+
+	StatusDefault drivers.ResultStatus `toml:"status_default"` // of a result that carries none
+	ResendWindow  time.Duration        `toml:"resend_window"`  // the spool's, unless the analyzer has its own
+
+	// What is said of the device that the results come from.
+	Manufacturer string `toml:"manufacturer"`
+	Model        string `toml:"model"`
+	SerialNumber string `toml:"serial_number"`
+	Location     string `toml:"location"`
+
+	// Section is the driver's own table, or drivers.NoSection. It was tried on
+	// the driver.
+	Section drivers.Section `toml:"-"`
+}
+
+// ParseOptions is what the driver's Parse is to be told of a's messages.
+func (a Analyzer) ParseOptions() drivers.ParseOptions {
+	return drivers.ParseOptions{Location: a.Zone, Charset: a.Encoding, DefaultStatus: a.StatusDefault, Section: a.Section}
+}
+
+// Serial is the serial line of an analyzer, in the words of drivers/port.
+type Serial struct {
+	Device      string   `toml:"device"`
+	Baud        int      `toml:"baud"`
+	DataBits    int      `toml:"data_bits"`
+	Parity      string   `toml:"parity"`       // "none", "odd", "even", "mark" or "space"
+	StopBits    StopBits `toml:"stop_bits"`    // 1, 1.5 (Windows only) or 2
+	FlowControl string   `toml:"flow_control"` // "none", "rts-cts" or "xon-xoff"
+}
+
+// TCP is the network link of an analyzer: Listen or Connect is set.
+type TCP struct {
+	Listen         string         `toml:"listen"` // the analyzer connects to us
+	Allow          []string       `toml:"allow"`  // as written
+	Prefixes       []netip.Prefix `toml:"-"`      // of Allow; empty means everybody
+	MaxConnections int            `toml:"max_connections"`
+
+	Connect     string        `toml:"connect"` // we connect to the analyzer
+	DialTimeout time.Duration `toml:"dial_timeout"`
+}

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/labcourier/labcourier/drivers"
+)
+
+// DefaultIdentifierBase begins the identifiers of a file that sets none.
+const DefaultIdentifierBase = "urn:labcourier"
+
+func (a *Agent) setDefaults() {
+	a.DataDir = DefaultDataDir()
+	a.IdentifierBase = DefaultIdentifierBase
+	a.StopTimeout = 10 * time.Second
+}
+
+func (s *Server) setDefaults() {
+	s.Deliver = "fhir"
+	s.Timeout = 30 * time.Second
+	s.MaxBody = 900 * KiB // Medplum refuses at 1 MB
+	s.MaxParallel = 8
+	s.Auth.setDefaults()
+}
+
+func (a *Auth) setDefaults() {
+	a.Method = "auto"
+	a.AuthStyle = "header"
+	a.FallbackAfter = 2 * time.Minute
+	a.Reprobe = 5 * time.Minute
+}
+
+func (s *Status) setDefaults() { s.Listen = "127.0.0.1:8686" }
+
+func (l *Log) setDefaults() { l.Level, l.Format = "info", "auto" }
+
+func (s *Spool) setDefaults() {
+	s.ResendWindow = 30 * time.Minute // see doc.go
+	s.Retain = 30 * 24 * time.Hour
+	s.RetainBytes = 4 * GiB
+	s.Reserve = 512 * MiB
+	s.Warn = 2 * GiB
+	s.MaxMessage = 16 * MiB
+}
+
+func (a *Analyzer) setDefaults() {
+	a.Enabled = true
+	a.Timezone = "Local"
+	a.StatusDefault = drivers.StatusPreliminary
+}
+
+func (s *Serial) setDefaults() {
+	s.Baud, s.DataBits, s.Parity, s.StopBits, s.FlowControl = 9600, 8, "none", 1, "none"
+}
+
+func (t *TCP) setDefaults() {
+	t.MaxConnections = 8
+	t.DialTimeout = 10 * time.Second
+}
+
+// StopBits is a number of stop bits.
+type StopBits float64
+
+// String is the number as short as it goes: "1", "1.5".
+func (s StopBits) String() string { return strconv.FormatFloat(float64(s), 'g', -1, 64) }

@@ -1,0 +1,50 @@
+// Package config reads the agent's TOML file and says everything that is wrong
+// with it at once.
+//
+//	bytes --> document --> reader --> checker --> Config and Warnings
+//	          (tree with   (unknown   (ranges,      or
+//	           places)      keys,      clashes,    Faults: all of them,
+//	                        types)     files,      each with file, line,
+//	                                   drivers)    what is wrong, what to do
+//
+// # The promise
+//
+// [Load] and [Parse] return either a [Config] that the agent can start with, or
+// [Faults] that hold every mistake that could be found, sorted by place. A key
+// that nobody reads is a mistake. A mistake is told once: a key that is
+// misspelt or of the wrong type is not called missing as well.
+//
+// No fault and no warning quotes a value of the file, since any value may be a
+// secret that was written in the wrong place. Quoted are keys, and the names of
+// analyzers where they are proper names.
+//
+// # Secrets
+//
+// A secret is named by a file, an environment variable or a systemd credential.
+// It is looked for when the file is read, and read when it is used (see
+// [Secret]), so that a rotated one is picked up. On Unix a secret file must not
+// be open to group or others. On Windows its access list is not looked at.
+//
+// # Words of the file
+//
+// Time spans are text with a unit: "30s", "2m", "36h", "30d", "1d12h". Sizes
+// are text too: "900KiB", "64MiB", "2GiB" count in steps of 1024, "64MB" in
+// steps of 1000. Relative paths start at the file's own folder, not at the
+// working directory, which a service does not choose.
+//
+// The same message within resend_window of the first is the analyzer sending
+// again. The window is 30 minutes by default: longer than a computer needs to
+// come back with its updates, and far shorter than the day after which an
+// analyzer that numbers its specimens from 1 and sends no times may send the
+// same bytes for another patient.
+//
+// # Caveats
+//
+// After a mistake in the syntax reading goes on where the mistake is confined
+// to one line; otherwise nothing after it can be judged, and only what was
+// found in the syntax is told.
+//
+// pelletier/go-toml reads the syntax, because its parser gives the place of
+// every key; it also has the last word on what is TOML. Its decoder is not
+// used: it stops at the first wrong type.
+package config

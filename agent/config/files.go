@@ -1,0 +1,124 @@
+package config
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// RootCAs is the system's certificates with those of CAFile added, nil (which
+// stands for the system's) if there is no CAFile.
+func (s Server) RootCAs() (*x509.CertPool, error) {
+	if s.CAFile == "" {
+		return nil, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the system's certificates: %w", err)
+	}
+	text, err := os.ReadFile(s.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read ca_file: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("read ca_file %s: it holds no certificate in PEM form", s.CAFile)
+	}
+	return pool, nil
+}
+
+const (
+	slashHint  = `write it in single quotes, where a backslash is only a backslash: 'C:\ProgramData\labcourier'`
+	secretHint = "write the secret to that file and let only the service's user read it (chmod 600)"
+)
+
+// filePath checks what is to be a path, and reports whether it can be one.
+func (t table) filePath(key, value string) bool {
+	switch {
+	case value == "":
+		t.fault(key, "is empty", "give a path, or remove the key")
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		// "C:\temp" holds a tab.
+		t.fault(key, "holds a control character: in double quotes a backslash begins an escape", slashHint)
+	default:
+		return true
+	}
+	return false
+}
+
+// unreadable says why a file cannot be read, in words that follow "a file
+// that"; "" if it can. It does not read it.
+func unreadable(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "does not exist"
+	case err != nil:
+		return "cannot be looked at: " + cause(err)
+	case info.IsDir():
+		return "is a folder"
+	case !info.Mode().IsRegular(): // opening a pipe would wait for its other end
+		return "is not a regular file"
+	case info.Size() == 0:
+		return "is empty"
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "cannot be read: " + cause(err)
+	}
+	_ = f.Close()
+	return ""
+}
+
+// cause is an error of the file system without the path.
+func cause(err error) string {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err.Error()
+	}
+	return "unknown cause"
+}
+
+// secretFile checks that a secret can be read by this program and by nobody
+// else.
+func (t table) secretFile(key, path string) {
+	if !t.filePath(key, path) {
+		return
+	}
+	if problem := unreadable(path); problem != "" {
+		t.fault(key, "names a file that "+problem, secretHint)
+		return
+	}
+	if info, err := os.Stat(path); err == nil && exposed(info.Mode()) {
+		t.fault(key, fmt.Sprintf("names a file that group or others have rights on (mode %04o)", info.Mode().Perm()),
+			"take them away: chmod 600, and chown to the service's user")
+	}
+}
+
+// certificates checks a file of trusted certificates.
+func (t table) certificates(key, path string) {
+	if !t.filePath(key, path) {
+		return
+	}
+	const hint = "name a file with the authority's certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+	if problem := unreadable(path); problem != "" {
+		t.fault(key, "names a file that "+problem, hint)
+		return
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Size() > maxCertificates {
+		t.fault(key, "names a file larger than 4 MiB", hint)
+		return
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.fault(key, "names a file that cannot be read: "+cause(err), hint)
+		return
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(text) {
+		t.fault(key, "names a file without a certificate in PEM form", hint)
+	}
+}
+
+const maxCertificates = 4 << 20

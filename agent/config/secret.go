@@ -1,0 +1,123 @@
+package config
+
+import (
+	"bytes"
+	"encoding"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// maxSecret is the largest file that is taken for a secret.
+const maxSecret = 64 << 10
+
+// Secret is where a secret comes from. It is read each time it is needed. It
+// never shows the secret, nor where it is: neither when it is printed, by any
+// verb, nor as JSON. The zero Secret is not given.
+type Secret struct {
+	from string // the kind of source
+	read func() (string, error)
+}
+
+var (
+	_ fmt.Formatter          = Secret{}
+	_ encoding.TextMarshaler = Secret{}
+)
+
+// ErrNoSecret is returned by Read for a secret that is not given.
+var ErrNoSecret = errors.New("no secret is given")
+
+// Inline returns a secret that is kept in memory.
+func Inline(value string) Secret {
+	return Secret{"configuration", func() (string, error) { return value, nil }}
+}
+
+// FileSecret returns the secret that the file at path holds.
+func FileSecret(path string) Secret {
+	return Secret{"file", func() (string, error) { return readSecret(path) }}
+}
+
+// EnvSecret returns the secret in the environment variable of that name.
+func EnvSecret(name string) Secret {
+	return Secret{"environment", func() (string, error) {
+		if v := os.Getenv(name); v != "" {
+			return v, nil
+		}
+		return "", fmt.Errorf("read secret from environment variable %s: it is not set", name)
+	}}
+}
+
+// CredentialSecret returns the systemd credential of that name.
+func CredentialSecret(name string) Secret {
+	return Secret{"systemd credential", func() (string, error) {
+		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		if dir == "" {
+			return "", fmt.Errorf("read systemd credential %s: CREDENTIALS_DIRECTORY is not set", name)
+		}
+		return readSecret(filepath.Join(dir, name))
+	}}
+}
+
+// Given reports whether there is a source.
+func (s Secret) Given() bool { return s.read != nil }
+
+// Read returns the secret as it is now. One line end at its end is cut off. Its
+// errors do not hold it.
+func (s Secret) Read() (string, error) {
+	if s.read == nil {
+		return "", ErrNoSecret
+	}
+	return s.read()
+}
+
+// String says where the secret comes from, in general.
+func (s Secret) String() string {
+	if s.read == nil {
+		return "[no secret]"
+	}
+	return "[secret from " + s.from + "]"
+}
+
+// Format writes String for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText is String.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// readSecret reads a file that holds a secret and nothing else.
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read secret: %w", err)
+	case len(text) > maxSecret:
+		return "", fmt.Errorf("read secret %s: the file is larger than 64 KiB", path)
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+		// What PowerShell's > writes.
+		return "", fmt.Errorf("read secret %s: the file is UTF-16: save it as UTF-8", path)
+	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	if len(text) == 0 {
+		return "", fmt.Errorf("read secret %s: the file is empty", path)
+	}
+	return string(text), nil
+}
+
+// sealed is a secret on its way out of the file. It hides the value behind a
+// function, which no way of printing goes through.
+type sealed struct{ reveal func() string }
+
+// UnmarshalText keeps text.
+func (s *sealed) UnmarshalText(text []byte) error {
+	value := string(text)
+	s.reveal = func() string { return value }
+	return nil
+}
