@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/labcourier/labcourier/drivers"
 )
 
@@ -23,10 +21,11 @@ type Analyzer struct {
 	// Acknowledged is told of each message, once, when its acknowledgement came.
 	Acknowledged func(message []byte)
 
+	// Failed, if set, is told of each attempt that was not acknowledged.
+	Failed func(err error)
+
 	// Retry is the pause before a message is sent again, 0 for one second.
 	Retry time.Duration
-
-	Log zerolog.Logger
 }
 
 // Run sends until Next returns an error, which Run returns, or ctx ends.
@@ -59,7 +58,9 @@ func (a *Analyzer) Run(ctx context.Context) error {
 				conn.Close()
 				conn = nil
 			}
-			a.Log.Debug().Err(err).Msg("not acknowledged; sending it again")
+			if a.Failed != nil && ctx.Err() == nil {
+				a.Failed(err)
+			}
 			if err := a.pause(ctx); err != nil {
 				return err
 			}

@@ -79,6 +79,9 @@ func ModelNamed(name string) (Model, bool) {
 	return Model{}, false
 }
 
+// Sender sends as the model does.
+func (m Model) Sender() Sender { return ASTM{FrameText: m.FrameText, PerRecord: m.PerRecord} }
+
 // Generator makes up one analyzer's results. The same seed makes the same ones.
 type Generator struct {
 	model  Model

@@ -1,0 +1,248 @@
+package agent
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/labcourier/labcourier/agent/auth"
+	"github.com/labcourier/labcourier/agent/config"
+	"github.com/labcourier/labcourier/agent/deliver"
+	"github.com/labcourier/labcourier/agent/fhir"
+	"github.com/labcourier/labcourier/agent/status"
+	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/spool"
+)
+
+// Options is what an Agent is made of.
+type Options struct {
+	Config  *config.Config
+	Kinds   []drivers.Kind
+	Version string
+	Log     zerolog.Logger
+
+	// OpenPort makes the port of an analyzer. It opens nothing yet.
+	OpenPort func(config.Analyzer) (drivers.Port, error)
+
+	// Arrivals, if set, is a list of results for the status page. The demo has
+	// one; a real agent shows no results.
+	Arrivals func() []status.Arrival
+}
+
+// Agent is a running labcourier, or one about to run.
+type Agent struct {
+	o       Options
+	started time.Time
+	spool   *spool.Spool
+	auth    *auth.Authorizer
+	deliver *deliver.Deliverer
+	status  *status.Server
+	sources []*source
+	parked  parkedReasons
+}
+
+// spoolName is the spool's file in the data directory.
+const spoolName = "spool.db"
+
+// Open opens the spool and the status endpoint and builds the rest. What it
+// opened is closed by Run, or by Close if Run is not called.
+func Open(o Options) (_ *Agent, err error) {
+	a := &Agent{o: o, started: time.Now()}
+	cfg := o.Config
+	if err := os.MkdirAll(cfg.Agent.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	if a.spool, err = spool.Open(filepath.Join(cfg.Agent.DataDir, spoolName), spoolOptions(cfg)); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			a.spool.Close()
+		}
+	}()
+	if err := a.openSources(); err != nil {
+		return nil, err
+	}
+	if err := a.openDelivery(); err != nil {
+		return nil, err
+	}
+	a.status, err = status.NewServer(status.Options{
+		Listen: cfg.Status.Listen, Source: a, Extra: o.Arrivals, Log: component(o.Log, "status"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, a.status.Listen()
+}
+
+// Close closes what Open opened, for an Agent that is not run.
+func (a *Agent) Close() error { return a.spool.Close() }
+
+// StatusAddr is the address of the status endpoint.
+func (a *Agent) StatusAddr() string { return a.status.Addr() }
+
+func component(log zerolog.Logger, name string) zerolog.Logger {
+	return log.With().Str("component", name).Logger()
+}
+
+func spoolOptions(cfg *config.Config) spool.Options {
+	windows := map[string]time.Duration{}
+	for _, an := range cfg.Analyzers {
+		windows[an.Name] = orOff(an.ResendWindow)
+	}
+	return spool.Options{
+		ResendWindow:  orOff(cfg.Spool.ResendWindow),
+		ResendWindows: windows,
+		MaxPayload:    int(cfg.Spool.MaxMessage),
+		Retain:        orOff(cfg.Spool.Retain),
+		RetainBytes:   int64(cfg.Spool.RetainBytes),
+		Reserve:       int64(orOff(cfg.Spool.Reserve)),
+		Warn:          int64(orOff(cfg.Spool.Warn)),
+	}
+}
+
+// orOff translates the file's 0, which means "not at all", into the spool's -1:
+// there 0 means the default.
+func orOff[T ~int64](v T) T {
+	if v == 0 {
+		return -1
+	}
+	return v
+}
+
+func (a *Agent) openSources() error {
+	var errs []error
+	for _, an := range a.o.Config.Enabled() {
+		s, err := a.newSource(an)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("analyzer %s: %w", an.Name, err))
+			continue
+		}
+		a.sources = append(a.sources, s)
+	}
+	return errors.Join(errs...)
+}
+
+func (a *Agent) newSource(an config.Analyzer) (*source, error) {
+	kind, ok := kindNamed(a.o.Kinds, an.Driver)
+	if !ok {
+		return nil, fmt.Errorf("no driver %s in this program", an.Driver)
+	}
+	port, err := a.o.OpenPort(an)
+	if err != nil {
+		return nil, err
+	}
+	log := a.o.Log.With().Str("analyzer", an.Name).Logger()
+	driver, err := kind.New(an.Name, an.Section, drivers.Deps{Port: port, Handler: newIntake(a.spool), Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return &source{cfg: an, port: port, driver: driver, log: log}, nil
+}
+
+func kindNamed(kinds []drivers.Kind, name string) (drivers.Kind, bool) {
+	for _, k := range kinds {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return drivers.Kind{}, false
+}
+
+func (a *Agent) openDelivery() error {
+	cfg := a.o.Config
+	client, err := httpClient(cfg.Server)
+	if err != nil {
+		return err
+	}
+	a.auth, err = auth.New(authOptions(cfg.Server, client, component(a.o.Log, "auth")))
+	if err != nil {
+		return fmt.Errorf("[server.auth]: %w", err)
+	}
+	mapper := fhir.NewMapper(fhir.Options{
+		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version,
+	})
+	a.deliver, err = deliver.New(deliver.Options{
+		BaseURL:     cfg.Server.URL,
+		HTTP:        client,
+		Auth:        a.auth,
+		Queue:       a.spool,
+		Map:         newReader(a.o.Kinds, cfg.Analyzers, mapper).plan,
+		Lanes:       names(cfg.Enabled()),
+		Concurrency: cfg.Server.MaxParallel,
+		Timeout:     cfg.Server.Timeout,
+		Grace:       cfg.Agent.StopTimeout / 2,
+		UserAgent:   "labcourier/" + a.o.Version,
+		Log:         component(a.o.Log, "deliver"),
+	})
+	return err
+}
+
+func names(analyzers []config.Analyzer) (out []string) {
+	for _, an := range analyzers {
+		out = append(out, an.Name)
+	}
+	return out
+}
+
+// httpClient makes the client for everything that leaves this computer: TLS 1.2
+// or newer, always verified, the environment's proxy, deadlines on each stage.
+func httpClient(s config.Server) (*http.Client, error) {
+	roots, err := s.RootCAs()
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: s.Timeout,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConnsPerHost:   s.MaxParallel,
+		ForceAttemptHTTP2:     true,
+	}}, nil
+}
+
+func authOptions(s config.Server, client *http.Client, log zerolog.Logger) auth.Options {
+	o := auth.Options{
+		Method:        s.Auth.Method,
+		TokenURL:      s.Auth.TokenURL,
+		ClientID:      s.Auth.ClientID,
+		Scopes:        s.Auth.Scopes,
+		Audience:      s.Auth.Audience,
+		AuthStyle:     auth.AuthStyle(s.Auth.AuthStyle),
+		Username:      s.Auth.Username,
+		FallbackAfter: s.Auth.FallbackAfter,
+		Reprobe:       s.Auth.Reprobe,
+		Probe:         deliver.Probe(client, s.URL),
+		BaseURL:       s.URL,
+		HTTP:          client,
+		Log:           log,
+	}
+	if s.Auth.ClientSecret.Given() {
+		o.ClientSecret = s.Auth.ClientSecret.Read
+	}
+	if s.Auth.Password.Given() {
+		o.Password = s.Auth.Password.Read
+	}
+	return o
+}
+
+// PortAddr is the address at which an analyzer's port listens, "" if it does
+// not.
+func (a *Agent) PortAddr(analyzer string) string {
+	for _, s := range a.sources {
+		if l, listens := s.port.(drivers.Listening); listens && s.cfg.Name == analyzer {
+			return l.Addr()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,493 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestTokenEndpointAnswers walks every answer through both methods. "basic"
+// must come out where the OAuth2 route is unavailable, and nowhere else.
+func TestTokenEndpointAnswers(t *testing.T) {
+	page := answer(200, "text/html", "<html>Sign in s3cr3t</html>")
+	tests := []struct {
+		name   string
+		answer func(*http.Request) (*http.Response, error)
+		fault  Fault // "" means a token
+		auto   string
+	}{
+		{"token", jsonAnswer(200, `{"access_token":"t","expires_in":3600,"token_type":"bearer"}`), "", "Bearer t"},
+		{"no expires_in", jsonAnswer(200, `{"access_token":"t"}`), "", "Bearer t"},
+		{"expires_in in quotes with a point", jsonAnswer(200, `{"access_token":"t","expires_in":"3600.0"}`), "", "Bearer t"},
+		{"expires_in empty", jsonAnswer(200, `{"access_token":"t","expires_in":""}`), "", "Bearer t"},
+		{"expires_in negative", jsonAnswer(200, `{"access_token":"t","expires_in":-5}`), "", "Bearer t"},
+		{"expires_in absurd", jsonAnswer(200, `{"access_token":"t","expires_in":1e300}`), "", "Bearer t"},
+		{"JSON labelled text", answer(200, "text/plain", `{"access_token":"t","expires_in":9}`), "", "Bearer t"},
+		{"form", answer(200, "application/x-www-form-urlencoded", "access_token=t&expires_in=60"), "", "Bearer t"},
+
+		{"Medplum, wrong secret", jsonAnswer(400, `{"error":"invalid_request","error_description":"Invalid secret"}`), Refused, ""},
+		{"Medplum, unknown client", jsonAnswer(400, `{"error":"invalid_request","error_description":"Invalid client"}`), Refused, ""},
+		{"Medplum, address not allowed", jsonAnswer(400, `{"error":"invalid_request","error_description":"IP address not allowed"}`), Refused, ""},
+		{"echoes the secret", jsonAnswer(400, `{"error":"invalid_client","error_description":"bad secret s3cr3t-value"}`), Refused, ""},
+		{"401 invalid_client", jsonAnswer(401, `{"error":"invalid_client"}`), Refused, ""},
+		{"404 invalid_client", jsonAnswer(404, `{"error":"invalid_client"}`), Refused, ""},
+		{"200 with an error", jsonAnswer(200, `{"error":"invalid_grant"}`), Refused, ""},
+		{"401 with a page", answer(401, "text/html", "<html>"), Refused, ""},
+		{"403", jsonAnswer(403, ``), Refused, ""},
+		{"400 plain text", answer(400, "text/plain", "Unsupported content type"), Refused, ""},
+		{"Keycloak, wrong secret", jsonAnswer(401, `{"error":"unauthorized_client","error_description":"Invalid client or Invalid client credentials"}`), Refused, ""},
+		{"401 unauthorized_client", jsonAnswer(401, `{"error":"unauthorized_client"}`), Refused, ""},
+		{"old Keycloak, wrong secret", jsonAnswer(400, `{"error":"unauthorized_client","error_description":"Invalid client secret"}`), Refused, ""},
+
+		{"404", answer(404, "text/html", "<html>"), Unavailable, "Basic "},
+		{"404 of some API", jsonAnswer(404, `{"error":"not_found"}`), Unavailable, "Basic "},
+		{"405", answer(405, "text/plain", "no"), Unavailable, "Basic "},
+		{"410", answer(410, "text/plain", "gone"), Unavailable, "Basic "},
+		{"501", jsonAnswer(501, ``), Unavailable, "Basic "},
+		{"unsupported_grant_type", jsonAnswer(400, `{"error":"unsupported_grant_type"}`), Unavailable, "Basic "},
+		{"unauthorized_client", jsonAnswer(400, `{"error":"unauthorized_client"}`), Unavailable, "Basic "},
+
+		{"429", jsonAnswer(429, `{}`), Limited, ""},
+		{"slow_down", jsonAnswer(400, `{"error":"slow_down"}`), Limited, ""},
+
+		{"502", answer(502, "text/html", "<html>bad gateway"), Unreachable, ""},
+		{"503 in OAuth2's words", jsonAnswer(400, `{"error":"temporarily_unavailable"}`), Unreachable, ""},
+		{"a page", page, Unreachable, ""},
+		{"empty object", jsonAnswer(200, `{}`), Unreachable, ""},
+		{"empty", jsonAnswer(200, ``), Unreachable, ""},
+		{"cut off", jsonAnswer(200, `{"access_token":"t","exp`), Unreachable, ""},
+		{"MAC token", jsonAnswer(200, `{"access_token":"t","token_type":"mac"}`), Unreachable, ""},
+		{"token with a line break", jsonAnswer(200, `{"access_token":"t\nX-Evil: 1"}`), Unreachable, ""},
+		{"redirect", func(r *http.Request) (*http.Response, error) {
+			res, _ := answer(307, "text/html", "")(r)
+			res.Header.Set("Location", "https://evil.example/")
+			return res, nil
+		}, Unreachable, ""},
+		{"connection refused", down, Unreachable, ""},
+		{"silence", hang, Unreachable, ""},
+	}
+	for _, test := range tests {
+		for _, method := range []string{MethodOAuth2, MethodAuto} {
+			t.Run(test.name+"/"+method, func(t *testing.T) {
+				inWorld(t, func(o *Options, w *world) { o.Method = method; w.token = test.answer }, func(w *world) {
+					h, ticket, err := w.header()
+					switch {
+					case method == MethodAuto && test.auto != "":
+						if err != nil || !strings.HasPrefix(h, test.auto) {
+							t.Errorf("header %q, %v; want %q", h, err, test.auto)
+						}
+						if s := w.a.State(); s.Fallback != strings.HasPrefix(test.auto, "Basic") || s.Method != ticket.Method() || s.Fallback && s.Reason == "" {
+							t.Errorf("state %+v", s)
+						}
+					case test.fault == "":
+						if err != nil || h != "Bearer t" {
+							t.Errorf("header %q, %v", h, err)
+						}
+					default:
+						fault, ok := errors.AsType[*Error](err)
+						if !ok || fault.Fault != test.fault || fault.Wait <= 0 {
+							t.Errorf("got %#v, want %s and a wait", err, test.fault)
+						}
+						if h != "" || strings.Contains(err.Error(), "s3cr3t") {
+							t.Errorf("header %q, error %v", h, err)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestRefusedNeverBasic: whatever comes before and after, and for however
+// long, refused credentials are never sent by Basic.
+func TestRefusedNeverBasic(t *testing.T) {
+	wrong := jsonAnswer(400, `{"error":"invalid_request","error_description":"Invalid secret"}`)
+	inWorld(t, func(o *Options, w *world) { w.token = wrong }, func(w *world) {
+		for range 24 * 60 {
+			if _, _, err := w.header(); err == nil {
+				t.Fatal("a header without credentials")
+			}
+			time.Sleep(time.Minute)
+		}
+		if s := w.a.State(); w.basics != 0 || s.Fallback || s.Method != MethodOAuth2 || !strings.Contains(s.Reason, "refused") {
+			t.Errorf("%d times Basic, state %+v", w.basics, s)
+		}
+		if n := w.requests(); n > 24*90 {
+			t.Errorf("%d token requests in a day", n)
+		}
+	})
+}
+
+// TestRefusedEndsFallback: OAuth2 that is back and says no is a no.
+func TestRefusedEndsFallback(t *testing.T) {
+	inWorld(t, func(o *Options, w *world) { w.token = answer(404, "text/plain", "") }, func(w *world) {
+		w.mustHeader("Basic ")
+		w.set(jsonAnswer(401, `{"error":"invalid_client"}`))
+		time.Sleep(DefaultReprobe + time.Second)
+		before := w.basics
+		time.Sleep(time.Hour)
+		if h, _, err := w.header(); err == nil {
+			t.Errorf("header %q after a refusal", h)
+		}
+		if s := w.a.State(); s.Fallback || w.basics != before {
+			t.Errorf("still in fallback: %+v", s)
+		}
+	})
+}
+
+func TestSecretRotation(t *testing.T) {
+	inWorld(t, func(o *Options, w *world) {
+		w.token = func(r *http.Request) (*http.Response, error) {
+			if r.FormValue("client_secret") == "new-secret" {
+				return jsonAnswer(200, `{"access_token":"t","expires_in":3600}`)(r)
+			}
+			return jsonAnswer(400, `{"error":"invalid_request","error_description":"Invalid secret"}`)(r)
+		}
+	}, func(w *world) {
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		w.setSecret("new-secret", nil)
+		before := time.Now()
+		for {
+			if _, _, err := w.header(); err == nil {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(before); took > 2*secretPoll {
+			t.Errorf("the new secret was taken up after %s", took)
+		}
+	})
+}
+
+func TestUnreadableSecret(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.mustHeader("Bearer ")
+		w.setSecret("", errors.New("open /etc/x: permission denied"))
+		time.Sleep(2 * time.Hour)
+		_, _, err := w.header()
+		if err == nil || !strings.Contains(err.Error(), "permission denied") || w.a.State().Fallback {
+			t.Errorf("got %v, %+v", err, w.a.State())
+		}
+	})
+}
+
+// TestRenewal: senders never wait for a renewal, and one flight serves all.
+func TestRenewal(t *testing.T) {
+	inWorld(t, func(o *Options, w *world) {
+		next := tokens(100)
+		w.token = func(r *http.Request) (*http.Response, error) {
+			time.Sleep(3 * time.Second) // a slow endpoint
+			return next(r)
+		}
+	}, func(w *world) {
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() { w.a.Authorize(w.ctx, mustRequest()) })
+		}
+		all.Wait()
+		if n := w.requests(); n != 1 {
+			t.Fatalf("%d token requests for 50 senders", n)
+		}
+		w.mustHeader("Bearer token-1")
+		for range 1000 {
+			start := time.Now()
+			w.mustHeader("Bearer ")
+			if waited := time.Since(start); waited != 0 {
+				t.Fatalf("a sender waited %s", waited)
+			}
+			time.Sleep(time.Second)
+		}
+		if n := w.requests(); n < 12 || n > 14 { // each token is replaced after 80 s
+			t.Errorf("%d token requests in 1,000 s", n)
+		}
+	})
+}
+
+func mustRequest() *http.Request {
+	r, err := http.NewRequest("POST", "https://fhir.example/fhir/R4", nil)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func TestOneSecondTokens(t *testing.T) {
+	inWorld(t, func(o *Options, w *world) { w.token = tokens(1) }, func(w *world) {
+		for range 100 {
+			w.mustHeader("Bearer ")
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := w.requests(); n > 14 {
+			t.Errorf("%d token requests in 10 s", n)
+		}
+		time.Sleep(time.Second)
+		before := w.requests()
+		time.Sleep(time.Hour)
+		if n := w.requests(); n > before+1 {
+			t.Errorf("an idle agent made %d token requests in an hour", n-before)
+		}
+		w.mustHeader("Bearer ")
+	})
+}
+
+// TestSurvivesTokenEndpoint: a valid token is used to its end, however long
+// the endpoint is away, and only then Basic.
+func TestSurvivesTokenEndpoint(t *testing.T) {
+	for name, away := range map[string]func(*http.Request) (*http.Response, error){
+		"down": down, "hangs": hang, "502": answer(502, "text/html", "x"), "404": answer(404, "text/html", "x"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, nil, func(w *world) {
+				start := time.Now()
+				w.mustHeader("Bearer ")
+				w.set(away)
+				for time.Since(start) < 3589*time.Second {
+					if !strings.HasPrefix(w.mustHeader("").method, MethodOAuth2) {
+						t.Fatalf("fell back after %s with a valid token", time.Since(start))
+					}
+					time.Sleep(time.Second)
+				}
+				if s := w.a.State(); s.LastError == "" || s.TokenExpires.IsZero() {
+					t.Errorf("the trouble is not in the state: %+v", s)
+				}
+				time.Sleep(time.Minute)
+				w.mustHeader("Basic ")
+			})
+		})
+	}
+}
+
+func TestFallbackAndBack(t *testing.T) {
+	inWorld(t, func(o *Options, w *world) { w.token = down }, func(w *world) {
+		start := time.Now()
+		for w.a.State().Method != MethodBasic {
+			if _, _, err := w.header(); err == nil && w.basics == 0 {
+				t.Fatal("credentials from nowhere")
+			}
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(start); took < DefaultFallbackAfter || took > DefaultFallbackAfter+5*time.Second {
+			t.Errorf("fell back after %s", took)
+		}
+		s := w.a.State()
+		if !s.Fallback || s.Since.Before(start.Add(DefaultFallbackAfter)) || !strings.Contains(s.Reason, "unreachable") {
+			t.Errorf("state %+v", s)
+		}
+		time.Sleep(12 * time.Minute)
+		w.mustHeader("Basic ")
+		w.set(tokens(3600))
+		time.Sleep(DefaultReprobe)
+		w.mustHeader("Bearer token-1")
+		if s := w.a.State(); s.Fallback || s.Reason != "" || s.LastError != "" || s.Method != MethodOAuth2 {
+			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+// TestNoFallback: unreachable alone is not enough.
+func TestNoFallback(t *testing.T) {
+	tests := map[string]func(*Options, *world){
+		"the base is away, too": func(o *Options, w *world) {
+			w.probe = func(context.Context) error { return errors.New("away") }
+		},
+		"nobody can ask the base": func(o *Options, w *world) { o.Probe = nil },
+		"limited":                 func(o *Options, w *world) { w.token = jsonAnswer(429, `{}`) },
+		"the method is oauth2":    func(o *Options, w *world) { o.Method = MethodOAuth2 },
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(o *Options, w *world) { w.token = down; change(o, w) }, func(w *world) {
+				for range 600 {
+					if h, _, err := w.header(); err == nil {
+						t.Fatalf("header %q", h)
+					}
+					time.Sleep(7 * time.Second)
+				}
+				if n := w.requests(); n > 130 {
+					t.Errorf("%d token requests in %d min", n, 600*7/60)
+				}
+			})
+		})
+	}
+}
+
+func TestReject(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		ticket := w.mustHeader("Bearer token-1")
+		time.Sleep(40 * time.Minute)
+		for range 5 {
+			w.a.Reject(ticket) // eight lanes hear of the same 401
+		}
+		next := w.mustHeader("Bearer token-2")
+		w.a.Reject(ticket) // and a late one
+		w.mustHeader("Bearer token-2")
+		if n := w.requests(); n != 2 {
+			t.Errorf("%d token requests", n)
+		}
+		for range 100 { // the server rejects everything
+			w.a.Reject(next)
+			if _, ticket, err := w.header(); err == nil {
+				next = ticket
+			}
+			time.Sleep(time.Second)
+		}
+		if n := w.requests(); n > 15 {
+			t.Errorf("%d token requests while every token is rejected", n)
+		}
+		time.Sleep(time.Hour)
+		w.mustHeader("Bearer ")
+	})
+}
+
+func TestRejectBasicReprobes(t *testing.T) {
+	inWorld(t, func(o *Options, w *world) { w.token = answer(404, "", "") }, func(w *world) {
+		ticket := w.mustHeader("Basic ")
+		w.set(tokens(3600))
+		w.a.Reject(ticket)
+		time.Sleep(31 * time.Second)
+		w.mustHeader("Bearer ")
+	})
+}
+
+func TestRetryAfterOfTokenEndpoint(t *testing.T) {
+	inWorld(t, func(o *Options, w *world) {
+		w.token = func(r *http.Request) (*http.Response, error) {
+			res, err := jsonAnswer(429, `{}`)(r)
+			res.Header.Set("Retry-After", "90")
+			return res, err
+		}
+	}, func(w *world) {
+		time.Sleep(89 * time.Second)
+		if n := w.requests(); n != 1 {
+			t.Errorf("%d token requests within Retry-After", n)
+		}
+	})
+}
+
+func TestAuthorizeKeepsToItsContext(t *testing.T) {
+	inWorld(t, func(o *Options, w *world) { w.token = hang }, func(w *world) {
+		ctx, cancel := context.WithTimeout(w.ctx, 2*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := w.a.Authorize(ctx, mustRequest())
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 2*time.Second {
+			t.Errorf("got %v after %s", err, time.Since(start))
+		}
+	})
+}
+
+func TestAfterRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, err := New(Options{
+			Method: MethodOAuth2, TokenURL: "https://auth.example/token", BaseURL: "https://fhir.example/",
+			ClientID: "c", ClientSecret: func() (string, error) { return "s", nil },
+			HTTP: &http.Client{Transport: roundTripper(hang)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		a.Run(ctx)
+		if _, err := a.Authorize(t.Context(), mustRequest()); !errors.Is(err, errStopped) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestCredentialsStayHome: no header for another origin, nor over plain http.
+func TestCredentialsStayHome(t *testing.T) {
+	inWorld(t, func(o *Options, w *world) { o.Method = MethodBasic }, func(w *world) {
+		for _, address := range []string{
+			"http://fhir.example/fhir/R4", "https://evil.example/fhir/R4", "https://fhir.example:8443/", "http://127.0.0.1/",
+		} {
+			r, err := http.NewRequest("GET", address, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.a.Authorize(w.ctx, r); err == nil || r.Header.Get("Authorization") != "" {
+				t.Errorf("%s got credentials", address)
+			}
+		}
+		w.mustHeader("Basic ")
+	})
+}
+
+func TestStyles(t *testing.T) {
+	for _, style := range []AuthStyle{StyleForm, StyleHeader} {
+		inWorld(t, func(o *Options, w *world) {
+			o.AuthStyle, o.Scopes, o.Audience = style, []string{"system/Observation.c", "openid"}, "https://fhir.example"
+			next := tokens(60)
+			w.token = func(r *http.Request) (*http.Response, error) {
+				_, _, header := r.BasicAuth()
+				if header != (style == StyleHeader) || r.FormValue("scope") != "system/Observation.c openid" || r.FormValue("audience") != "https://fhir.example" {
+					t.Errorf("%s: header %v, form %v", style, header, r.Form)
+				}
+				return next(r)
+			}
+		}, func(w *world) {
+			w.mustHeader("Bearer token-1")
+			if w.secrets[0] != "s3cr3t-value" || len(w.secrets) != 1 {
+				t.Errorf("%s: the secret did not arrive", style)
+			}
+		})
+	}
+}
+
+// TestMonotonic: a lifetime that is counted on the wall clock alone would go
+// wrong when somebody sets it.
+func TestMonotonic(t *testing.T) {
+	tok, fault := readToken(bearer(3600), time.Now())
+	if fault != nil || !strings.Contains(tok.expires.String(), "m=") || !strings.Contains(tok.renewAt().String(), "m=") {
+		t.Errorf("%v has no monotonic reading (%v)", tok.expires, fault)
+	}
+}
+
+func TestNew(t *testing.T) {
+	secret := func() (string, error) { return "s", nil }
+	good := Options{Method: MethodAuto, BaseURL: "https://h/", TokenURL: "https://h/token", ClientID: "c", ClientSecret: secret}
+	tests := map[string]struct {
+		change func(*Options)
+		want   []string // empty: no error
+	}{
+		"good":                {func(o *Options) {}, nil},
+		"loopback":            {func(o *Options) { o.BaseURL, o.TokenURL = "http://localhost:1/", "http://[::1]:1/token" }, nil},
+		"several at once":     {func(o *Options) { *o = Options{Method: "digest"} }, []string{"digest", "url"}},
+		"plain http":          {func(o *Options) { o.BaseURL, o.TokenURL = "http://h/", "http://h/t" }, []string{"the server's url is plain http", "token_url is plain http"}},
+		"not quite loopback":  {func(o *Options) { o.BaseURL = "http://127.0.0.1.evil.example/" }, []string{"plain http"}},
+		"user in the address": {func(o *Options) { o.BaseURL = "https://u:hush@h/" }, []string{"holds a user name"}},
+		"no secret":           {func(o *Options) { o.ClientSecret = nil }, []string{"client secret", "password"}},
+		"half a basic pair":   {func(o *Options) { o.Username = "u" }, []string{"password"}},
+		"colon":               {func(o *Options) { o.Username, o.Password = "a:b", secret }, []string{"colon"}},
+		"style":               {func(o *Options) { o.AuthStyle = "both" }, []string{"auth style"}},
+		"basic needs no token": {func(o *Options) {
+			*o = Options{Method: MethodBasic, BaseURL: "https://h/", Username: "u", Password: secret}
+		}, nil},
+	}
+	for name, test := range tests {
+		o := good
+		test.change(&o)
+		_, err := New(o)
+		if (err == nil) != (len(test.want) == 0) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, want := range test.want {
+			if err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q is missing in: %v", name, want, err)
+			}
+		}
+		if err != nil && strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: the error shows a password", name)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package deliver
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// TestProbesTakeTurns: whoever failed stands at the end again, so that a
+// message which kills the server does not keep the probe to itself.
+func TestProbesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(zerolog.Nop())
+		p, err := b.enter(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.down("gone", true, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		turns := make(chan string)
+		for _, name := range []string{"a", "b", "c"} {
+			go func() {
+				for {
+					p, err := b.enter(ctx, func(string) {})
+					if err != nil {
+						return
+					}
+					select {
+					case turns <- name:
+					case <-ctx.Done():
+					}
+					p.down("gone", true, 0)
+				}
+			}()
+			synctest.Wait() // stand in line in this order
+		}
+		var order []string
+		for range 9 {
+			order = append(order, <-turns)
+		}
+		if got := strings.Join(order, ""); got != "abcabcabc" {
+			t.Errorf("probes by %s", got)
+		}
+		cancel()
+		synctest.Wait()
+		if len(b.waiting) != 0 {
+			t.Errorf("%d are left waiting", len(b.waiting))
+		}
+	})
+}
+
+// TestUnusedProbe: a leave that is given back lets the next one probe.
+func TestUnusedProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(zerolog.Nop())
+		p, err := b.enter(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.down("gone", true, 0)
+		for range 3 {
+			p, err := b.enter(t.Context(), func(string) {})
+			if err != nil || !p.probe {
+				t.Fatalf("%+v, %v", p, err)
+			}
+			p.unused()
+		}
+		p, err = b.enter(t.Context(), func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.up(true)
+		if p, err = b.enter(t.Context(), nil); err != nil || p.probe {
+			t.Errorf("%+v, %v", p, err)
+		}
+	})
+}
+
+// TestSpread: where little is left of a window, requests are spread over it
+// instead of being sent until nothing is left.
+func TestSpread(t *testing.T) {
+	now := time.Now()
+	p := newPacer()
+	header := func(left string) []string { return []string{`"u";r=` + left + `;t=60`} }
+	p.learn(header("50000"), 10, now)
+	p.learn(header("49000"), 10, now) // 100 for an entry
+	if k, pause, again := p.reserve(20, now); k != 20 || pause != 0 || again {
+		t.Errorf("with plenty left: %d, %s, %v", k, pause, again)
+	}
+	p.landed(20)
+	p.learn(header("10000"), 390, now)
+	var pauses []time.Duration
+	for range 3 {
+		k, pause, again := p.reserve(10, now)
+		if k != 10 || again {
+			t.Fatalf("%d, %v", k, again)
+		}
+		p.landed(k)
+		pauses = append(pauses, pause.Round(time.Second))
+	}
+	if pauses[0] != 0 || pauses[1] != 6*time.Second || pauses[2] != 12*time.Second {
+		t.Errorf("pauses %v", pauses)
+	}
+	p.learn(header("1500"), 0, now)
+	if k, _, again := p.reserve(40, now); again || k != 5 { // 1000 of it stay in reserve
+		t.Errorf("%d entries of a bundle of 40 with 1,500 units left", k)
+	}
+	p.landed(5)
+	p.learn(header("900"), 0, now)
+	if _, pause, again := p.reserve(1, now); !again || pause != time.Minute {
+		t.Errorf("with the reserve left: %s, %v", pause, again)
+	}
+	if k, pause, again := p.reserve(40, now.Add(time.Minute)); k != 40 || pause != 0 || again {
+		t.Errorf("in a new window: %d, %s, %v", k, pause, again)
+	}
+}
+
+// TestTinyLimit: a limit below one bundle, or one entry, still lets entries
+// through.
+func TestTinyLimit(t *testing.T) {
+	now := time.Now()
+	p := newPacer()
+	p.learn([]string{`"u";r=100;t=60`}, 1, now)
+	p.learn([]string{`"u";r=0;t=60`}, 1, now) // an entry costs all of it
+	if _, pause, again := p.reserve(5, now); !again || pause != time.Minute {
+		t.Errorf("with nothing left: %s, %v", pause, again)
+	}
+	p.learn([]string{`"u";r=100;t=60`}, 1, now)
+	if k, _, again := p.reserve(5, now); k != 1 || again {
+		t.Errorf("with all of it left: %d, %v", k, again)
+	}
+}

@@ -1,0 +1,155 @@
+package deliver
+
+import (
+	"context"
+	"time"
+
+	"github.com/labcourier/labcourier/spool"
+)
+
+// State is what the status page shows. It holds no patient data.
+type State struct {
+	Server ServerState
+	Lanes  []LaneState
+}
+
+// ServerState is how the server does, seen from here.
+type ServerState struct {
+	URL         string
+	Reachable   bool      // it answered when it was last asked
+	LastSuccess time.Time // last 2xx; zero: none yet
+
+	// Waiting is why nothing goes on now, or for which reason the lane that
+	// waits longest does; Since is since when. "" means that nobody waits.
+	Waiting string
+	Since   time.Time
+}
+
+// LaneState is how one lane does.
+type LaneState struct {
+	Name        string
+	Waiting     string    // why its head is not on its way; "" if it is, or if there is none
+	Since       time.Time // since when the head has been held up, whatever the reasons
+	Seq         spool.Seq // the head, or the last one; 0: none yet
+	Attempts    int       // requests made for the head
+	LastSuccess time.Time // when a message was last delivered; zero: not yet
+	Delivered   uint64    // since the start
+	Parked      uint64    // since the start
+}
+
+// State tells how the lanes and the server do.
+func (d *Deliverer) State() State {
+	s := State{Server: ServerState{URL: d.o.BaseURL}}
+	d.mu.Lock()
+	lanes := d.lanes
+	d.mu.Unlock()
+	for _, l := range lanes {
+		l.mu.Lock()
+		own := l.state
+		l.mu.Unlock()
+		if own.Waiting != "" && (s.Server.Waiting == "" || own.Since.Before(s.Server.Since)) {
+			s.Server.Waiting, s.Server.Since = own.Waiting, own.Since
+		}
+		s.Lanes = append(s.Lanes, own)
+	}
+	d.breaker.state(&s.Server)
+	return s
+}
+
+// head notes which message is at the head now.
+func (l *lane) head(q spool.Seq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state.Seq != q {
+		l.state.Seq, l.state.Attempts = q, 0
+	}
+}
+
+// note notes why the lane does not go on.
+func (l *lane) note(why string) { l.noted(why) }
+
+func (l *lane) noted(why string) (news bool, seq spool.Seq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	news = l.state.Waiting != why
+	if l.state.Since.IsZero() {
+		l.state.Since = time.Now()
+	}
+	l.state.Waiting = why
+	return news, l.state.Seq
+}
+
+// wait is note with a line in the log, once for each reason.
+func (l *lane) wait(why string) {
+	if news, seq := l.noted(why); news && !l.d.breaker.isOpen() { // the breaker has said so for all lanes
+		l.log.Warn().Uint64("seq", uint64(seq)).Str("reason", why).Msg("lane waits")
+	}
+}
+
+// send notes a request. The reason to wait stays in sight until something went
+// well.
+func (l *lane) send() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.Attempts++
+}
+
+// progress notes that the server took something.
+func (l *lane) progress() {
+	l.pauses.Reset()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.Waiting, l.state.Since = "", time.Time{}
+}
+
+// settled notes that the head has come to its end.
+func (l *lane) settled(delivered bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.Waiting, l.state.Since = "", time.Time{}
+	if delivered {
+		l.state.Delivered++
+		l.state.LastSuccess = time.Now()
+	} else {
+		l.state.Parked++
+	}
+}
+
+// pass waits after a verdict that lets the same be sent again. It reports false
+// when ctx ended. Where the breaker is open, the breaker decides how long.
+func (l *lane) pass(ctx context.Context, v verdict) bool {
+	if v.away && l.d.breaker.isOpen() {
+		l.wait(v.why)
+		return ctx.Err() == nil
+	}
+	l.pause(ctx, v.why, v.asked)
+	return ctx.Err() == nil
+}
+
+// quiet is how long the server may be silent before it is asked whether it is
+// there, so that the status page of an idle agent is right.
+const quiet = time.Minute
+
+// watch asks after the server while nothing is sent, until ctx ends.
+func (d *Deliverer) watch(ctx context.Context) {
+	probe := Probe(d.client.http, d.o.BaseURL)
+	for ctx.Err() == nil {
+		if rest := quiet - time.Since(d.breaker.lastHeard()); rest > 0 {
+			sleep(ctx, rest)
+			continue
+		}
+		leave, err := d.breaker.enter(ctx, func(string) {})
+		if err != nil {
+			return
+		}
+		within, cancel := context.WithTimeout(ctx, authTimeout)
+		err = probe(within)
+		cancel()
+		if err != nil {
+			leave.down(oneLine(err.Error()), false, 0)
+			sleep(ctx, longestProbePause)
+			continue
+		}
+		leave.up(false)
+	}
+}

@@ -1,0 +1,58 @@
+// Package agent is labcourier as a whole: it wires the packages together, runs
+// them in the right order, and tells how they do.
+//
+//	analyzer                        labcourier                                    FHIR server
+//	   |   bytes    +------+  frames  +--------+  Message   +--------+
+//	   |----------->| port |--------->| driver |----------->| intake |  Put = fsync
+//	   |<-----------|      |<---------|        |<-----------|        |----------+
+//	   |    ACK     +------+          +--------+  nil / err +--------+          v
+//	   |                                                                  +---------+
+//	   |                                                                  |  spool  |  bbolt, one lane per analyzer
+//	   |                                                                  +---------+
+//	   |                                                                        | oldest first
+//	   |                                                                        v
+//	   |                                              Report   +------+  Plan  +---------+   HTTPS   +--------+
+//	   |                       Kind.Parse(raw) --------------->| fhir |------>| deliver |<--------->| server |
+//	   |                                                       +------+        +---------+   auth    +--------+
+//	   |                                                                            | Done / Park
+//
+// One direction. Nothing downstream of the spool can hold up anything upstream
+// of it: the agent starts, listens and acknowledges with no network at all.
+//
+// # Order
+//
+// [Agent.Run] starts what takes before what gives: status, authorisation and
+// delivery, then the drivers. It stops them the other way round, and closes the
+// spool last, so that no message can arrive at a store that is gone.
+//
+// # Packages
+//
+//	config    the TOML file, every fault at once
+//	auth      token source, renewal, fallback to basic
+//	fhir      Report -> FHIR R4
+//	deliver   lanes, outcomes, retry, pacing, the HTTP client
+//	status    the local endpoint, the page, its client
+//	sandbox   an in-memory FHIR server for the demo and the tests
+//
+// None of them knows the agent, and the agent knows no protocol: the kinds of
+// drivers and the way to open ports are given to it.
+//
+// # Dependencies, and why each
+//
+//	go.etcd.io/bbolt            the spool's store: one file, ACID, in wide use
+//	github.com/tarm/serial      serial lines; in drivers/port only
+//	github.com/kardianos/service  runs under the service managers of Windows and Linux
+//	golang.org/x/oauth2         the token request
+//	github.com/rs/zerolog       structured logs without allocation
+//	github.com/pelletier/go-toml/v2  the only TOML parser that places every key
+//	github.com/spf13/cobra      subcommands, help and completion as people know them
+//	github.com/cenkalti/backoff/v5   exponential pauses with jitter
+//	github.com/creack/pty       pseudo-terminals, for the demo's and the tests' serial line
+//	github.com/mattn/go-isatty  whether a person is watching the log
+//	golang.org/x/text           character sets
+//	golang.org/x/sync           a fair semaphore for requests in flight
+//	golang.org/x/sys            file locks, terminals and disk space by platform
+//
+// In tests only: go.uber.org/goleak, github.com/google/go-cmp,
+// github.com/rogpeppe/go-internal (testscript), pgregory.net/rapid.
+package agent

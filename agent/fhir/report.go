@@ -1,0 +1,108 @@
+package fhir
+
+import (
+	"strings"
+
+	"github.com/labcourier/labcourier/drivers"
+)
+
+const (
+	systemSection = "http://terminology.hl7.org/CodeSystem/v2-0074"
+
+	// urlReportNote carries R5's DiagnosticReport.note in R4.
+	urlReportNote = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
+)
+
+// order is the mapping of one report, with what its results share.
+type order struct {
+	*message
+	r   *drivers.Report
+	own string // the code system of the instrument's own codes
+}
+
+// report maps one report with its results.
+func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, err error) {
+	o := order{message: msg, r: r, own: vendorSystem(msg.in.Source, &r.Sender)}
+	results = make([]Entry, 0, len(r.Results))
+	refs := make([]reference, 0, len(r.Results))
+	for i := range r.Results {
+		e, err := o.observation(&r.Results[i])
+		if err != nil {
+			return nil, Entry{}, err
+		}
+		results = append(results, e)
+		refs = append(refs, reference{Reference: e.FullURL})
+	}
+	e, id := msg.identity("DiagnosticReport", "report", msg.reportValue(r.Index))
+	effective := reportEffective(r)
+	report, err = msg.encode(e, diagnosticReport{
+		ResourceType:      "DiagnosticReport",
+		Meta:              msg.meta(effective.tags()...),
+		Extension:         reportNotes(r, effective),
+		Identifier:        []identifier{id},
+		Status:            string(reportStatus(r)),
+		Category:          []codeableConcept{{Coding: []coding{{System: systemSection, Code: "LAB", Display: "Laboratory"}}}},
+		Code:              reportCode(r.Order.Tests, o.own),
+		EffectiveDateTime: dateTime(effective.Time),
+		Issued:            msg.issued,
+		Specimen:          []reference{{Reference: msg.spec[r.Index]}},
+		Result:            refs,
+	})
+	return results, report, err
+}
+
+// reportEffective is the effective time of the first result that has one.
+func reportEffective(r *drivers.Report) effective {
+	for i := range r.Results {
+		if e := effectiveOf(r, &r.Results[i]); e.Known() {
+			return e
+		}
+	}
+	return effective{}
+}
+
+// reportCode names what was asked for. Codings of one concept mean the same,
+// so that several tests can only be text.
+func reportCode(tests []drivers.Code, own string) codeableConcept {
+	var names []string
+	var last codeableConcept
+	seen := make(map[string]bool, len(tests))
+	for _, t := range tests {
+		cc := concept(t, own)
+		key := cc.Text
+		if len(cc.Coding) > 0 {
+			key = cc.Coding[0].System + "|" + cc.Coding[0].Code
+		}
+		if cc.Text == "" || seen[key] {
+			continue
+		}
+		seen[key] = true
+		names = append(names, cc.Text)
+		last = cc
+	}
+	switch len(names) {
+	case 0:
+		return codeableConcept{Text: "Laboratory report"}
+	case 1:
+		return last
+	}
+	return codeableConcept{Text: strings.Join(names, ", ")}
+}
+
+// reportNotes is what was said of the whole report, and what could not be read
+// of it.
+func reportNotes(r *drivers.Report, at effective) []extension {
+	var n notes
+	n.comments(r.Notes)
+	for _, p := range r.Problems {
+		if p = clean(p); p != "" {
+			n.remark("Not readable in the analyzer's message: " + p)
+		}
+	}
+	n.ambiguous("effective", at.Time)
+	var list []extension
+	for i := range n.list {
+		list = append(list, extension{URL: urlReportNote, ValueAnnotation: &n.list[i]})
+	}
+	return list
+}

@@ -1,0 +1,163 @@
+package fhir
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/labcourier/labcourier/drivers"
+)
+
+func TestReportStatus(t *testing.T) {
+	const (
+		f, p, g = drivers.StatusFinal, drivers.StatusPreliminary, drivers.StatusRegistered
+		c, a, x = drivers.StatusCorrected, drivers.StatusAmended, drivers.StatusCancelled
+		e, u    = drivers.StatusEnteredInError, drivers.StatusUnknown
+	)
+	type list []drivers.ResultStatus
+	tests := []struct {
+		order   drivers.ResultStatus
+		results list
+		want    drivers.ResultStatus
+	}{
+		// Derived from the results.
+		{"", list{f, f}, f},
+		{"", list{f, p}, p},
+		{"", list{f, ""}, p},
+		{"", list{f, "odd"}, p},
+		{"", list{g, g}, g},
+		{"", list{f, g}, drivers.StatusPartial},
+		{"", list{p, g, f}, drivers.StatusPartial},
+		{"", list{g, x}, g},
+		{"", list{f, x}, f},
+		{"", list{x, x}, x},
+		{"", list{e, e}, e},
+		{"", list{e, x}, x},
+		{"", list{e, f, p}, p},
+		{"", list{f, c}, c},
+		{"", list{f, a}, a},
+		{"", list{a, c}, c},
+		{"", list{c, p}, p},
+		{"", list{u, u}, u},
+		{"", list{u, f}, u},
+		{"odd", list{f}, f},
+		// The order's word counts, but is never more final than the results.
+		{f, list{f}, f},
+		{c, list{f}, c},
+		{p, list{f}, p},
+		{x, list{f}, x},
+		{g, list{f}, g},
+		{drivers.StatusPartial, list{f}, drivers.StatusPartial},
+		{f, list{f, p}, p},
+		{f, list{f, g}, drivers.StatusPartial},
+		{c, list{c, ""}, p},
+		{a, list{u}, u},
+		{f, list{x}, f},
+	}
+	for _, tt := range tests {
+		r := patientReport(0, "S1", len(tt.results))
+		r.Order.Status = tt.order
+		for i, s := range tt.results {
+			r.Results[i].Status = s
+		}
+		got := decode[diagnosticReport](t, entries(mustPlan(t, testInput(r)), StepReport)[0])
+		if got.Status != string(tt.want) {
+			t.Errorf("order %q, results %q: got %s, want %s", tt.order, tt.results, got.Status, tt.want)
+		}
+	}
+	doubtful := patientReport(0, "S1", 2)
+	doubtful.Order.Status = f
+	doubtful.Results[1].Doubtful = true
+	if got := reportStatus(&doubtful); got != p {
+		t.Errorf("a final report with a questionable result is %s", got)
+	}
+}
+
+func TestReportCode(t *testing.T) {
+	const own = "urn:labcourier:code:b"
+	tests := []struct {
+		name  string
+		tests []drivers.Code
+		want  codeableConcept
+	}{
+		{"none", nil, codeableConcept{Text: "Laboratory report"}},
+		{"blank", []drivers.Code{{}, {Code: " "}}, codeableConcept{Text: "Laboratory report"}},
+		{"one", []drivers.Code{{Code: "CBC", Text: "Blood count"}},
+			codeableConcept{Coding: []coding{{System: own, Code: "CBC", Display: "Blood count"}}, Text: "Blood count"}},
+		{"one, repeated", []drivers.Code{{Code: "CBC"}, {}, {Code: "CBC"}}, codeableConcept{Coding: []coding{{System: own, Code: "CBC"}}, Text: "CBC"}},
+		{"several", []drivers.Code{{Code: "8", Text: "TSH"}, {Code: "7"}, {Text: "smear"}}, codeableConcept{Text: "TSH, 7, smear"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if d := cmp.Diff(tt.want, reportCode(tt.tests, own)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestSpecimens(t *testing.T) {
+	day := func(d int) drivers.Time {
+		return drivers.Time{Value: testReceived.AddDate(0, 0, d), Precision: drivers.Day}
+	}
+	on := func(s drivers.Specimen) func(*drivers.Report) { return func(r *drivers.Report) { r.Specimen = s } }
+	tests := []struct {
+		name  string
+		edits []func(*drivers.Report)
+		want  []string
+	}{
+		{"one tube, two orders", []func(*drivers.Report){on(drivers.Specimen{ID: "A"}), on(drivers.Specimen{ID: " A "})}, []string{"-s0"}},
+		{"two tubes", []func(*drivers.Report){on(drivers.Specimen{ID: "A"}), on(drivers.Specimen{ID: "B"}), on(drivers.Specimen{ID: "A"})}, []string{"-s0", "-s1"}},
+		{"case counts", []func(*drivers.Report){on(drivers.Specimen{ID: "a"}), on(drivers.Specimen{ID: "A"})}, []string{"-s0", "-s1"}},
+		{"serum and urine of one number", []func(*drivers.Report){on(drivers.Specimen{ID: "A", Type: "SER"}), on(drivers.Specimen{ID: "A", Type: "UR"})}, []string{"-s0", "-s1"}},
+		{"one of them says nothing", []func(*drivers.Report){on(drivers.Specimen{ID: "A", Type: "SER"}), on(drivers.Specimen{ID: "A"})}, []string{"-s0"}},
+		{"another day", []func(*drivers.Report){on(drivers.Specimen{ID: "A", Collected: day(0)}), on(drivers.Specimen{ID: "A", Collected: day(1)})}, []string{"-s0", "-s1"}},
+		{"the first is not sent", []func(*drivers.Report){on(drivers.Specimen{}), on(drivers.Specimen{ID: "A"})}, []string{"-s1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var reports []drivers.Report
+			for i, edit := range tt.edits {
+				r := patientReport(i, "", 1)
+				edit(&r)
+				reports = append(reports, r)
+			}
+			p := mustPlan(t, testInput(reports...))
+			checkPlan(t, p)
+			var want []string
+			for _, w := range tt.want {
+				want = append(want, testKey+w)
+			}
+			if d := cmp.Diff(want, values(entries(p, StepSpecimen))); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// What a later report knows of the same tube completes what the first said.
+func TestSpecimenIsCompleted(t *testing.T) {
+	first, second := patientReport(0, "A", 1), patientReport(1, "A", 1)
+	first.Specimen.InstrumentID = "rack 1"
+	second.Specimen.InstrumentID = "rack 2"
+	second.Specimen.Type, second.Specimen.Source = "SER", "arm"
+	second.Specimen.Collected = drivers.Time{Value: testReceived, Precision: drivers.Month}
+	second.Specimen.Received = drivers.Time{Value: testReceived, Precision: drivers.Year}
+	got := decode[specimen](t, entries(mustPlan(t, testInput(first, second)), StepSpecimen)[0])
+	want := specimen{
+		ResourceType: "Specimen",
+		Meta:         got.Meta,
+		Identifier: []identifier{
+			{System: "urn:labcourier:specimen", Value: testKey + "-s0"},
+			{Type: &codeableConcept{Text: "Instrument specimen id"}, Value: "rack 1"},
+			{Type: &codeableConcept{Text: "Instrument specimen id"}, Value: "rack 2"},
+		},
+		AccessionIdentifier: &identifier{Value: "A"},
+		Type:                &codeableConcept{Text: "SER"},
+		ReceivedTime:        "2026",
+		Collection:          &collection{CollectedDateTime: "2026-03", BodySite: &codeableConcept{Text: "arm"}},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

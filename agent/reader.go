@@ -1,0 +1,55 @@
+package agent
+
+import (
+	"fmt"
+
+	"github.com/labcourier/labcourier/agent/config"
+	"github.com/labcourier/labcourier/agent/deliver"
+	"github.com/labcourier/labcourier/agent/fhir"
+	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/spool"
+)
+
+// reader reads a stored message and maps it. It is pure: what it makes of a
+// record depends on the record and the configuration alone, so that every retry
+// is the same create.
+type reader struct {
+	kinds     []drivers.Kind
+	analyzers map[string]config.Analyzer
+	mapper    *fhir.Mapper
+}
+
+func newReader(kinds []drivers.Kind, analyzers []config.Analyzer, m *fhir.Mapper) *reader {
+	r := &reader{kinds: kinds, analyzers: map[string]config.Analyzer{}, mapper: m}
+	for _, an := range analyzers {
+		r.analyzers[an.Name] = an
+	}
+	return r
+}
+
+// plan is a deliver.Mapper.
+func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
+	kind, ok := kindNamed(r.kinds, rec.Kind)
+	if !ok {
+		return fhir.Plan{}, fmt.Errorf("this program has no driver %s to read the message with: run the version that stored it", rec.Kind)
+	}
+	an := r.analyzers[rec.Lane]
+	o := an.ParseOptions()
+	if an.Driver != rec.Kind { // the analyzer has another driver by now, whose options say nothing here
+		o.Section = nil
+	}
+	reports, err := kind.Parse(rec.Payload, o)
+	if err != nil {
+		return fhir.Plan{}, err
+	}
+	plan, err := r.mapper.Plan(fhir.Input{
+		Key:      rec.Key.String(),
+		Received: rec.Received,
+		Source:   fhir.Source{Name: rec.Lane, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber},
+		Reports:  reports,
+	})
+	if err != nil {
+		return fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)
+	}
+	return plan, nil
+}

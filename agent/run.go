@@ -1,0 +1,64 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// Run serves until ctx ends. It starts what takes before what gives, stops in
+// the opposite order, and closes the spool last.
+func (a *Agent) Run(ctx context.Context) error {
+	a.announce()
+	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopTaking()
+	var takers sync.WaitGroup
+	failed := make(chan error, 3)
+	for name, run := range map[string]func(context.Context) error{
+		"status endpoint": a.status.Run, "authorisation": a.auth.Run, "delivery": a.deliver.Run,
+	} {
+		takers.Go(func() {
+			if err := run(taking); err != nil {
+				failed <- fmt.Errorf("%s: %w", name, err)
+			}
+		})
+	}
+
+	giving, stopGiving := context.WithCancel(ctx)
+	defer stopGiving()
+	var givers sync.WaitGroup
+	for _, s := range a.sources {
+		givers.Go(func() { s.run(giving) })
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	stopGiving()
+	givers.Wait()
+	stopTaking()
+	takers.Wait()
+	if cerr := a.spool.Close(); cerr != nil {
+		err = errors.Join(err, fmt.Errorf("close the spool: %w", cerr))
+	}
+	a.o.Log.Info().Msg("stopped")
+	return err
+}
+
+func (a *Agent) announce() {
+	cfg := a.o.Config
+	a.o.Log.Info().
+		Str("agent", cfg.Agent.Name).
+		Str("version", a.o.Version).
+		Str("config", cfg.Digest()).
+		Int("analyzers", len(a.sources)).
+		Str("status", "http://"+a.StatusAddr()+"/").
+		Msg("labcourier runs")
+	for _, lane := range a.orphans() {
+		a.o.Log.Warn().Str("analyzer", lane.Name).Uint64("queued", lane.Waiting).
+			Msg("messages of an analyzer that is not in the configuration: add it again to deliver them")
+	}
+}

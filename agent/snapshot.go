@@ -1,0 +1,185 @@
+package agent
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/labcourier/labcourier/agent/deliver"
+	"github.com/labcourier/labcourier/agent/status"
+	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/spool"
+)
+
+var _ status.Source = (*Agent)(nil)
+
+// Snapshot tells how everything does, without patient data.
+func (a *Agent) Snapshot() status.Snapshot {
+	now := time.Now()
+	stored := a.spool.Stats()
+	sending := a.deliver.State()
+	s := status.Snapshot{
+		Agent:  status.Agent{Name: a.o.Config.Agent.Name, Version: a.o.Version, Started: status.At(a.started), Now: status.At(now)},
+		Server: a.upstream(sending),
+		Spool:  spoolStatus(stored),
+	}
+	for _, src := range a.sources {
+		lane := laneNamed(stored, src.cfg.Name)
+		an := analyzerStatus(src.driver.Status(), lane, now)
+		an.Name, an.Driver = src.cfg.Name, src.cfg.Driver
+		for _, l := range sending.Lanes {
+			if l.Name == an.Name {
+				an.WaitingReason = l.Waiting
+			}
+		}
+		an.ParkedReason = a.parked.newest(a.spool, lane)
+		s.Analyzers = append(s.Analyzers, an)
+	}
+	for _, lane := range a.orphans() {
+		an := analyzerStatus(drivers.Status{Link: drivers.LinkDown, Reason: "not in the configuration: add it again to deliver what waits"}, lane, now)
+		an.Name = lane.Name
+		an.ParkedReason = a.parked.newest(a.spool, lane)
+		s.Analyzers = append(s.Analyzers, an)
+	}
+	return s
+}
+
+// Ready returns nil while every listener is open and the spool accepts. A server
+// that is away is not unready: to ride that out is the job.
+func (a *Agent) Ready() error {
+	if err := a.spool.Accepting(); err != nil {
+		return err
+	}
+	for _, s := range a.sources {
+		if l, listens := s.port.(drivers.Listening); listens && l.Addr() == "" {
+			return fmt.Errorf("analyzer %s: %s", s.cfg.Name, s.driver.Status().Reason)
+		}
+	}
+	return nil
+}
+
+// orphans are lanes with messages that no configured analyzer owns.
+func (a *Agent) orphans() (lanes []spool.LaneStats) {
+	for _, lane := range a.spool.Stats().Lanes {
+		owned := slices.ContainsFunc(a.sources, func(s *source) bool { return s.cfg.Name == lane.Name })
+		if !owned && lane.Waiting+lane.Parked > 0 {
+			lanes = append(lanes, lane)
+		}
+	}
+	return lanes
+}
+
+func (a *Agent) upstream(d deliver.State) status.Upstream {
+	signed := a.auth.State()
+	return status.Upstream{
+		URL:           d.Server.URL,
+		Reachable:     d.Server.Reachable,
+		LastSuccess:   status.At(d.Server.LastSuccess),
+		WaitingReason: d.Server.Waiting,
+		Auth: status.Auth{
+			Method:       signed.Method,
+			Since:        status.At(signed.Since),
+			Fallback:     signed.Fallback,
+			Reason:       signed.Reason,
+			TokenExpires: status.At(signed.TokenExpires),
+		},
+	}
+}
+
+func spoolStatus(s spool.Stats) status.Spool {
+	out := status.Spool{
+		Queued:    s.Waiting,
+		Parked:    s.Parked,
+		Delivered: s.Delivered,
+		Bytes:     s.FileBytes,
+		DiskFree:  s.DiskFree,
+		Accepting: s.Accepting,
+		Reason:    s.Why,
+	}
+	switch {
+	case len(s.Damage) > 0:
+		out.Warning = "the spool was damaged and repaired: " + s.Damage[len(s.Damage)-1].What
+	case s.DiskLow:
+		out.Warning = fmt.Sprintf("the disk is filling up: %d MiB are free, below %d MiB nothing more is taken", s.DiskFree>>20, s.Reserve>>20)
+	}
+	return out
+}
+
+func analyzerStatus(d drivers.Status, lane spool.LaneStats, now time.Time) status.Analyzer {
+	an := status.Analyzer{
+		Port:         d.Port,
+		Peer:         d.Peer,
+		Link:         string(d.Link),
+		Since:        status.At(d.Since),
+		Reason:       d.Reason,
+		LastByte:     status.At(d.LastByte),
+		LastMessage:  status.At(d.LastMessage),
+		Acknowledged: d.Acknowledged,
+		Refused:      d.Refused,
+		Broken:       d.Broken,
+		Duplicates:   lane.Duplicates,
+		Queued:       lane.Waiting,
+		Parked:       lane.Parked,
+		Delivered:    lane.Delivered,
+		Counters:     d.Counters,
+	}
+	if lane.Waiting > 0 && !lane.OldestWaiting.IsZero() {
+		an.OldestWaiting = max(0, int64(now.Sub(lane.OldestWaiting).Seconds()))
+	}
+	return an
+}
+
+func laneNamed(s spool.Stats, name string) spool.LaneStats {
+	for _, l := range s.Lanes {
+		if l.Name == name {
+			return l
+		}
+	}
+	return spool.LaneStats{Name: name}
+}
+
+// parkedReasons remembers, for each lane, why its newest parked message is
+// parked. It looks again only when their number changed.
+type parkedReasons struct {
+	mu    sync.Mutex
+	lanes map[string]parkedReason
+}
+
+type parkedReason struct {
+	count uint64
+	after spool.Seq
+	text  string
+}
+
+func (p *parkedReasons) newest(s *spool.Spool, lane spool.LaneStats) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known := p.lanes[lane.Name]
+	if lane.Parked == known.count {
+		return known.text
+	}
+	if lane.Parked < known.count { // some were settled: look at all again
+		known = parkedReason{}
+	}
+	for {
+		found, err := s.List(spool.Query{Lane: lane.Name, State: spool.Parked, After: known.after})
+		if err != nil || len(found) == 0 {
+			break
+		}
+		last := found[len(found)-1]
+		known.after = last.Seq
+		if last.Reason != nil {
+			known.text = last.Reason.Text
+		}
+	}
+	known.count = lane.Parked
+	if known.count == 0 {
+		known.text = ""
+	}
+	if p.lanes == nil {
+		p.lanes = map[string]parkedReason{}
+	}
+	p.lanes[lane.Name] = known
+	return known.text
+}

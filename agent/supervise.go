@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/rs/zerolog"
+
+	"github.com/labcourier/labcourier/agent/config"
+	"github.com/labcourier/labcourier/drivers"
+)
+
+// source is one analyzer: its driver, kept running.
+type source struct {
+	cfg    config.Analyzer
+	port   drivers.Port
+	driver drivers.Driver
+	log    zerolog.Logger
+}
+
+// Pauses before a driver that failed is started again. A run of steadyRun or
+// longer was a good one.
+const (
+	minRestart = time.Second
+	maxRestart = time.Minute
+	steadyRun  = 5 * time.Minute
+)
+
+// run keeps the driver running until ctx ends. A driver that fails, or even
+// panics, is started again and takes no other driver with it.
+func (s *source) run(ctx context.Context) {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = minRestart, maxRestart
+	for {
+		began := time.Now()
+		err := s.once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) >= steadyRun {
+			pause.Reset()
+		}
+		d := pause.NextBackOff()
+		s.log.Error().Err(err).Dur("pause", d).Msg("driver failed; starting it again")
+		t := time.NewTimer(d)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// once runs the driver and turns a panic into an error. The trace holds no
+// payload: Go prints the addresses of slices, not what is in them.
+func (s *source) once(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error().Bytes("trace", debug.Stack()).Msg("driver panicked")
+			err = fmt.Errorf("driver panicked: %T", p)
+		}
+	}()
+	if err = s.driver.Run(ctx); err == nil && ctx.Err() == nil {
+		err = fmt.Errorf("driver ended by itself")
+	}
+	return err
+}

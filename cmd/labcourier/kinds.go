@@ -1,0 +1,13 @@
+package main
+
+import (
+	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/astm"
+)
+
+// kinds is the list of protocols that this program speaks. There is no other.
+func kinds() []drivers.Kind {
+	return []drivers.Kind{
+		astm.Kind(),
+	}
+}
