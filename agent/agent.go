@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/labcourier/labcourier/agent/admin"
 	"github.com/labcourier/labcourier/agent/auth"
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/deliver"
@@ -56,10 +57,7 @@ const spoolName = "spool.db"
 func Open(o Options) (_ *Agent, err error) {
 	a := &Agent{o: o, started: time.Now()}
 	cfg := o.Config
-	if err := os.MkdirAll(cfg.Agent.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
-	}
-	if a.spool, err = spool.Open(filepath.Join(cfg.Agent.DataDir, spoolName), spoolOptions(cfg)); err != nil {
+	if a.spool, err = OpenSpool(cfg); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -73,13 +71,26 @@ func Open(o Options) (_ *Agent, err error) {
 	if err := a.openDelivery(); err != nil {
 		return nil, err
 	}
+	token, err := admin.EnsureToken(cfg.Agent.DataDir)
+	if err != nil {
+		return nil, err
+	}
 	a.status, err = status.NewServer(status.Options{
-		Listen: cfg.Status.Listen, Source: a, Extra: o.Arrivals, Log: component(o.Log, "status"),
+		Listen: cfg.Status.Listen, Source: a, Admin: admin.NewHandler(a.spool, token), Extra: o.Arrivals, Log: component(o.Log, "status"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return a, a.status.Listen()
+}
+
+// OpenSpool opens the spool that a configuration names. Only one process can
+// have it open.
+func OpenSpool(cfg *config.Config) (*spool.Spool, error) {
+	if err := os.MkdirAll(cfg.Agent.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	return spool.Open(filepath.Join(cfg.Agent.DataDir, spoolName), spoolOptions(cfg))
 }
 
 // Close closes what Open opened, for an Agent that is not run.

@@ -31,6 +31,7 @@
 //	auth      token source, renewal, fallback to basic
 //	fhir      Report -> FHIR R4
 //	deliver   lanes, outcomes, retry, pacing, the HTTP client
+//	admin     looking into the spool and steering it, for the command line
 //	status    the local endpoint, the page, its client
 //	sandbox   an in-memory FHIR server for the demo and the tests
 //

@@ -30,7 +30,7 @@ func guard(port string, next http.Handler) http.Handler {
 			plain(w, http.StatusMisdirectedRequest, "this endpoint is called localhost:"+port+" and nothing else")
 		case foreign(r):
 			plain(w, http.StatusForbidden, "requests of other sites are refused")
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		case r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, AdminPrefix):
 			h.Set("Allow", "GET, HEAD")
 			plain(w, http.StatusMethodNotAllowed, "this endpoint only shows; it takes GET and HEAD")
 		default:

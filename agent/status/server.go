@@ -43,6 +43,9 @@ type Options struct {
 	Listen string // loopback address and port; port 0 takes a free one
 	Source Source
 
+	// Admin, if set, serves AdminPrefix. It looks after its callers' rights itself.
+	Admin http.Handler
+
 	// Extra, if set, lists the last results that arrived, newest first. Only the
 	// demo sets it: see Arrival.
 	Extra func() []Arrival
@@ -50,6 +53,10 @@ type Options struct {
 	Log zerolog.Logger
 	Now func() time.Time // nil means time.Now
 }
+
+// AdminPrefix is where Options.Admin is served, and the only part of the
+// endpoint that takes other methods than GET and HEAD.
+const AdminPrefix = "/api/admin/"
 
 // Server is the local status endpoint.
 type Server struct {
@@ -186,6 +193,9 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /readyz", s.serveReady)
 	if s.o.Extra != nil {
 		s.mux.HandleFunc("GET /api/demo", s.serveDemo)
+	}
+	if s.o.Admin != nil {
+		s.mux.Handle(AdminPrefix, s.o.Admin)
 	}
 	for name, a := range s.page.assets {
 		s.mux.HandleFunc("GET "+name, a.serve)

@@ -27,6 +27,7 @@ func (p *program) command() *cobra.Command {
 		p.demoCommand(),
 		p.checkCommand(),
 		p.statusCommand(),
+		p.messagesCommand(),
 		p.simulateCommand(),
 		p.decodeCommand(),
 		p.portsCommand(),

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -24,7 +26,28 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command line as a person would; see testdata/script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
-		e.Setenv("NO_COLOR", "1")
-		return nil
+		free := freeAddresses(t, 3)
+		e.Setenv("ANALYZER", free[0])
+		e.Setenv("STATUS", free[1])
+		lab := fmt.Sprintf(`[agent]
+name = "lab"
+data_dir = "data"
+[server]
+url = "http://%s/fhir/R4" # nobody is there
+[server.auth]
+method = "basic"
+username = "u"
+password_env = "LAB_PASSWORD"
+[status]
+listen = %q
+[[analyzer]]
+name = "xn-550"
+driver = "astm"
+tcp = { listen = %q }
+timezone = "Europe/Zurich"
+charset = "iso-8859-1"
+`, free[2], free[1], free[0])
+		e.Setenv("LAB_PASSWORD", "secret")
+		return os.WriteFile(filepath.Join(e.WorkDir, "lab.toml"), []byte(lab), 0o600)
 	}})
 }
