@@ -93,16 +93,16 @@ func fault(status int, code, description string) Fault {
 			return Refused
 		}
 		return Unavailable
-	case "slow_down":
-		return Limited
-	case "server_error", "temporarily_unavailable":
-		return Unreachable
 	case "invalid_client", "invalid_request", "invalid_grant", "invalid_scope", "access_denied":
 		return Refused // whatever the status
 	}
 	switch {
 	case status == 404 || status == 405 || status == 410 || status == 501:
 		return Unavailable
+	case code == "slow_down":
+		return Limited
+	case code == "server_error" || code == "temporarily_unavailable":
+		return Unreachable
 	case status == 408 || status == 425 || status == 429:
 		return Limited
 	case status >= 500:

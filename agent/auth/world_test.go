@@ -127,6 +127,7 @@ func inWorld(t *testing.T, change func(*Options, *world), test func(w *world)) {
 				t.Errorf("Run: %v", err)
 			}
 		})
+		defer func() { cancel(); running.Wait() }() // also after a Fatal
 		test(w)
 		state := fmt.Sprintf("%+v", w.a.State())
 		cancel()

@@ -48,8 +48,8 @@
 //
 // When the server cannot be connected to, or three requests in a row went
 // without a usable answer, the breaker opens. Then one lane at a time tries
-// with its own next bundle, first come first served, at most every five
-// seconds, and the first answer lets all of them go on. A message that kills
+// with its own next bundle, first come first served, one to five seconds after
+// the last try, and the first answer lets all of them go on. A message that kills
 // the server cannot keep the other lanes waiting: their answers close the
 // breaker again.
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labcourier/labcourier/agent/auth"
@@ -130,9 +131,9 @@ func noCredentials(err error) verdict {
 // base, with or without credentials: nil, unless the answer never came or was a
 // proxy's excuse. It is what the fallback of package auth asks.
 func Probe(h *http.Client, base string) func(context.Context) error {
-	c := newClient(h, "")
+	c, address := newClient(h, ""), strings.TrimRight(base, "/")+"/metadata"
 	return func(ctx context.Context) error {
-		r, err := c.request(ctx, http.MethodHead, base+"/metadata", nil)
+		r, err := c.request(ctx, http.MethodHead, address, nil)
 		if err != nil {
 			return fmt.Errorf("probe server: %w", err)
 		}

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/labcourier/labcourier/agent/auth"
 	"github.com/labcourier/labcourier/agent/fhir"
 	"github.com/labcourier/labcourier/spool"
 )
@@ -155,126 +153,6 @@ func TestServerAway(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestPacing: a limit like Medplum's is approached and not hit.
-func TestPacing(t *testing.T) {
-	inWorld(t, 4, func(_ *Options, w *world) {
-		const units, cost = 50_000, 120
-		var left int
-		var ends time.Time
-		roll := func() {
-			if !time.Now().Before(ends) {
-				left, ends = units, time.Now().Add(time.Minute)
-			}
-		}
-		w.srv.hook = func(s sent) fault {
-			w.srv.mu.Lock()
-			defer w.srv.mu.Unlock()
-			roll()
-			return fault{slow: 50 * time.Millisecond, entry: func(int, sentEntry) (int, string) {
-				roll()
-				if left < cost {
-					left = 0
-					return 429, throttled
-				}
-				left -= cost
-				return 0, ""
-			}}
-		}
-		w.srv.reply = func(_ sent, h http.Header) {
-			w.srv.mu.Lock()
-			defer w.srv.mu.Unlock()
-			roll()
-			h["Ratelimit"] = []string{
-				fmt.Sprintf(`"requests";r=%d;t=%d`, 59_000, 30),
-				fmt.Sprintf(`"fhirInteractions";r=%d;t=%d`, left, int(time.Until(ends).Seconds()+0.999)),
-			}
-		}
-	}, func(w *world) {
-		for n := range 100 {
-			for l := range 4 {
-				name := string(rune('a' + l))
-				w.queue.put(name, fmt.Sprintf("%s %d 20", name, n))
-			}
-		}
-		took := w.drain(3 * time.Hour)
-		if n := strings.Count(w.log.String(), "429"); n > 0 {
-			t.Errorf("the wall was hit %d times", n)
-		}
-		// 4 * (1 + 100 * 22) entries of 120 units at 50,000 a minute
-		if ideal := 8804 * 120 / 50_000; took > time.Duration(ideal+4)*time.Minute {
-			t.Errorf("took %s, the limit allows %d min", took, ideal)
-		}
-		t.Logf("%d entries in %s", 8804, took)
-	})
-}
-
-// TestThrottledAll: a 429 inside a 200 stops every lane, not only its own.
-func TestThrottledAll(t *testing.T) {
-	inWorld(t, 4, func(_ *Options, w *world) {
-		w.srv.hook = func(s sent) fault {
-			if s.n == 0 {
-				return entryFault(429, throttled)
-			}
-			return fault{slow: time.Second}
-		}
-	}, func(w *world) {
-		w.queue.put("a", "a 0 1")
-		synctest.Wait()
-		start := time.Now()
-		for _, l := range []string{"b", "c", "d"} {
-			w.queue.put(l, l+" 0 1")
-		}
-		w.drain(time.Minute)
-		for _, p := range w.srv.posts()[1:] {
-			if p.at.Sub(start) < 17*time.Second {
-				t.Errorf("lane %s sent after %s", p.lane, p.at.Sub(start))
-			}
-		}
-	})
-}
-
-func TestNoCredentials(t *testing.T) {
-	inWorld(t, 2, func(_ *Options, w *world) {
-		until := time.Now().Add(time.Hour)
-		w.auth.refuse = func() error {
-			if time.Now().Before(until) {
-				return &auth.Error{Fault: auth.Refused, Text: "Invalid secret", Wait: 20 * time.Second}
-			}
-			return nil
-		}
-	}, func(w *world) {
-		w.queue.put("a", "a 0 1")
-		w.queue.put("b", "b 0 1")
-		time.Sleep(30 * time.Minute)
-		if s := w.d.State(); !strings.Contains(s.Server.Waiting, "Invalid secret") || len(w.srv.posts()) != 0 {
-			t.Errorf("state %+v, %d requests", s, len(w.srv.posts()))
-		}
-		if took := w.drain(2 * time.Hour); took > 31*time.Minute {
-			t.Errorf("resumed %s after the credentials were good", took-30*time.Minute)
-		}
-	})
-}
-
-// TestRejected: reject once and repeat once per round; then ever longer waits.
-func TestRejected(t *testing.T) {
-	inWorld(t, 1, func(_ *Options, w *world) {
-		w.srv.hook = func(s sent) fault { return fault{status: 401} }
-	}, func(w *world) {
-		w.queue.put("a", "a 0 1")
-		time.Sleep(500 * time.Millisecond)
-		if posts, n := w.srv.posts(), w.auth.rejected(); len(posts) != 2 || n != 1 || posts[1].auth != "Bearer key-2" {
-			t.Errorf("requests %+v, %d rejects", posts, n)
-		}
-		time.Sleep(time.Hour)
-		if n := len(w.srv.posts()); n > 2*80 {
-			t.Errorf("%d requests in an hour", n)
-		}
-		if s := w.d.State(); !strings.Contains(s.Lanes[0].Waiting, "401") || !s.Server.Reachable {
-			t.Errorf("state %+v", s)
-		}
-	})
 }
 
 // TestQueueFaults: a spool that fails costs a repetition, and no message.

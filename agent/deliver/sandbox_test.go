@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,69 +79,161 @@ func mapReal(m *fhir.Mapper) Mapper {
 	}
 }
 
-// TestAgainstSandbox sends 1,000 messages over 4 lanes with random faults of
-// the server and of its token endpoint, through real HTTP, the real
-// authorizer with tokens of 30 seconds, and the real mapping.
-func TestAgainstSandbox(t *testing.T) {
-	const lanes, each = 4, 250
-	synctest.Test(t, func(t *testing.T) {
-		srv := sandbox.New(sandbox.Options{TokenLifetime: 30 * time.Second, UnitsPerMinute: 200_000, RequestsPerMinute: 60_000})
-		network := newPipes()
-		far := &http.Server{Handler: srv}
-		var work sync.WaitGroup
-		work.Go(func() { far.Serve(network) })
+// far is a sandbox behind real HTTP in a bubble of synctest, with a Deliverer
+// and the real authorizer and mapping on this side.
+type far struct {
+	t     *testing.T
+	ctx   context.Context
+	srv   *sandbox.Server
+	auth  *auth.Authorizer
+	d     *Deliverer
+	queue *fakeQueue
+}
 
+// inSandbox runs test with lanes a to d, a token lifetime of 30 seconds, and a
+// client whose secret is secret(). It looks for duplicates at the end.
+func inSandbox(t *testing.T, secret func() (string, error), test func(f *far)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f := &far{t: t, queue: newFakeQueue()}
+		f.srv = sandbox.New(sandbox.Options{TokenLifetime: 30 * time.Second, UnitsPerMinute: 200_000, RequestsPerMinute: 60_000})
+		network := newPipes()
+		web := &http.Server{Handler: f.srv}
 		tr := &http.Transport{DialContext: network.dial}
 		client := &http.Client{Transport: tr}
 		const base = "http://127.0.0.1:80"
-		a, err := auth.New(auth.Options{
-			Method: auth.MethodAuto, TokenURL: base + sandbox.TokenPath, BaseURL: base + sandbox.BasePath, ClientID: sandbox.DefaultClientID,
-			ClientSecret: func() (string, error) { return sandbox.DefaultClientSecret, nil },
-			HTTP:         client, Probe: Probe(client, base+sandbox.BasePath), Log: zerolog.Nop(),
+		var err error
+		f.auth, err = auth.New(auth.Options{
+			Method: auth.MethodAuto, TokenURL: base + sandbox.TokenPath, BaseURL: base + sandbox.BasePath,
+			ClientID: sandbox.DefaultClientID, ClientSecret: secret,
+			HTTP: client, Probe: Probe(client, base+sandbox.BasePath), Log: zerolog.Nop(),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		queue := newFakeQueue()
-		log := &logBuffer{}
-		d, err := New(Options{
-			BaseURL: base + sandbox.BasePath, HTTP: client, Auth: a, Queue: queue, Log: zerolog.New(log).Level(zerolog.WarnLevel),
+		f.d, err = New(Options{
+			BaseURL: base + sandbox.BasePath, HTTP: client, Auth: f.auth, Queue: f.queue, Log: zerolog.Nop(),
 			Map: mapReal(fhir.NewMapper(fhir.Options{AgentName: "test"})), Lanes: []string{"a", "b", "c", "d"},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n := range each {
-			for _, lane := range []string{"a", "b", "c", "d"} {
-				queue.put(lane, fmt.Sprintf("%s %d %d", lane, n, 1+n%9))
-			}
+		ctx, cancel := context.WithCancel(t.Context())
+		f.ctx = ctx
+		var work sync.WaitGroup
+		work.Go(func() { web.Serve(network) })
+		work.Go(func() { f.auth.Run(ctx) })
+		work.Go(func() { f.d.Run(ctx) })
+		stop := sync.OnceFunc(func() {
+			cancel()
+			web.Close()
+			tr.CloseIdleConnections()
+			work.Wait()
+		})
+		defer stop() // also after a Fatal
+		test(f)
+		stop()
+		if d := append(f.srv.Duplicates(), f.srv.Dangling()...); len(d) > 0 {
+			t.Errorf("there twice or dangling: %v", d)
 		}
-		srv.SetFault(sandbox.Any(
+	})
+}
+
+// put queues n messages for each of the lanes, numbered from first.
+func (f *far) put(first, n int) {
+	for i := range n {
+		for _, lane := range []string{"a", "b", "c", "d"} {
+			f.queue.put(lane, fmt.Sprintf("%s %d %d", lane, first+i, 1+(first+i)%9))
+		}
+	}
+}
+
+func (f *far) drain(d time.Duration) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.ctx, d)
+	defer cancel()
+	if err := f.queue.empty(ctx); err != nil {
+		f.t.Fatalf("%v\n%+v\n%+v", err, f.d.State(), f.auth.State())
+	}
+}
+
+func goodSecret() (string, error) { return sandbox.DefaultClientSecret, nil }
+
+// TestAgainstSandbox sends 1,000 messages over 4 lanes with random faults of
+// the server and of its token endpoint.
+func TestAgainstSandbox(t *testing.T) {
+	const each = 250
+	inSandbox(t, goodSecret, func(f *far) {
+		f.srv.SetFault(sandbox.Any(
 			sandbox.OnBundle(sandbox.Random(7, 0.08,
 				sandbox.Down(), sandbox.LostAnswer(), sandbox.CutAnswer(), sandbox.Reply(500), sandbox.Reply(503), sandbox.Reply(401),
 				sandbox.Reply(403), sandbox.Reply(409), sandbox.HTMLPage(200), sandbox.HTMLPage(502), sandbox.ThrottleFrom(1),
 				sandbox.RefuseEntry(0, 409), sandbox.RefuseEntry(0, 429), sandbox.SlowAnswer(90*time.Second))),
 			sandbox.OnToken(sandbox.Random(9, 0.3, sandbox.Down(), sandbox.Reply(502), sandbox.HTMLPage(200))),
 			slowly(50*time.Millisecond)))
-
-		ctx, cancel := context.WithCancel(t.Context())
-		work.Go(func() { a.Run(ctx) })
-		work.Go(func() { d.Run(ctx) })
+		f.put(0, each)
 		start := time.Now()
-		within, done := context.WithTimeout(ctx, 24*time.Hour)
-		if err := queue.empty(within); err != nil {
-			t.Errorf("%v: %+v\n%+v", err, d.State(), a.State())
-		}
-		done()
-		took := time.Since(start)
-		cancel()
-		far.Close()
-		tr.CloseIdleConnections()
-		work.Wait()
+		f.drain(24 * time.Hour)
+		checkSandbox(t, f.srv, f.queue, 4, each)
+		t.Logf("%d messages in %s of simulated time; %+v", 4*each, time.Since(start).Round(time.Second), f.srv.Counts())
+	})
+}
 
-		checkSandbox(t, srv, queue, lanes, each)
-		c := srv.Counts()
-		t.Logf("%d messages in %s of simulated time; %+v", lanes*each, took.Round(time.Second), c)
+// TestFallbackDrill: the token endpoint goes and comes back; nothing is lost
+// or doubled, and the credentials change within seconds and minutes.
+func TestFallbackDrill(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.put(0, 5)
+		f.drain(time.Minute)
+		if s := f.auth.State(); s.Method != auth.MethodOAuth2 || f.srv.Counts().Auth["basic"] != 0 {
+			t.Errorf("before: %+v, %v", s, f.srv.Counts().Auth)
+		}
+		f.srv.SetFault(sandbox.OnToken(sandbox.Always(sandbox.Reply(404))))
+		time.Sleep(31 * time.Second) // the token in hand is good until then
+		f.put(5, 5)
+		f.drain(10 * time.Second)
+		if s := f.auth.State(); !s.Fallback || s.Reason == "" || f.srv.Counts().Auth["basic"] == 0 {
+			t.Errorf("fallen back: %+v, %v", s, f.srv.Counts().Auth)
+		}
+		f.srv.SetFault(nil)
+		time.Sleep(auth.DefaultReprobe + time.Second)
+		before := f.srv.Counts().Auth["basic"]
+		f.put(10, 5)
+		f.drain(10 * time.Second)
+		if s := f.auth.State(); s.Fallback || f.srv.Counts().Auth["basic"] != before {
+			t.Errorf("back: %+v, %v", s, f.srv.Counts().Auth)
+		}
+		for _, r := range f.srv.Requests() {
+			if r.Status == http.StatusUnauthorized && r.Kind == "batch" {
+				t.Errorf("a request with a stale token: %+v", r)
+			}
+		}
+		checkSandbox(t, f.srv, f.queue, 4, 15)
+	})
+}
+
+// TestWrongSecret: the server's own log shows no attempt by Basic in six hours,
+// and the right secret in the file is enough to go on.
+func TestWrongSecret(t *testing.T) {
+	var right atomic.Bool
+	secret := func() (string, error) {
+		if right.Load() {
+			return goodSecret()
+		}
+		return "wrong", nil
+	}
+	inSandbox(t, secret, func(f *far) {
+		f.put(0, 3)
+		time.Sleep(6 * time.Hour)
+		if c := f.srv.Counts(); c.Auth["basic"] != 0 || c.Kind["batch"] != 0 || c.Kind["token"] < 300 {
+			t.Errorf("the server's log: %+v", c)
+		}
+		if s := f.d.State().Server; !strings.Contains(s.Waiting, "Invalid secret") {
+			t.Errorf("server: %+v", s)
+		}
+		right.Store(true)
+		f.drain(2 * time.Minute)
+		checkSandbox(t, f.srv, f.queue, 4, 3)
 	})
 }
 
@@ -153,12 +246,6 @@ func checkSandbox(t *testing.T, srv *sandbox.Server, queue *fakeQueue, lanes, ea
 	t.Helper()
 	if len(queue.parked) > 0 {
 		t.Errorf("parked: %+v", queue.parked)
-	}
-	if d := srv.Duplicates(); len(d) > 0 {
-		t.Errorf("there twice: %v", d)
-	}
-	if d := srv.Dangling(); len(d) > 0 {
-		t.Errorf("dangling: %v", d)
 	}
 	want := 0
 	for n := range each {

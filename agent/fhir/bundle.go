@@ -25,6 +25,9 @@ type bundleRequest struct {
 	IfNoneExist string `json:"ifNoneExist"`
 }
 
+// envelopeBytes is about what an entry takes beside its resource.
+const envelopeBytes = 320
+
 // Bundle returns the step as a FHIR batch of conditional creates. The map
 // resolved gives, for the full URL of each entry of earlier steps, what the
 // server calls it: "Specimen/17". A reference that is neither in there nor to
@@ -35,11 +38,13 @@ type bundleRequest struct {
 // outcome has to be read in any case.
 func (s Step) Bundle(resolved map[string]string) ([]byte, error) {
 	b := bundle{ResourceType: "Bundle", Type: "batch", Entry: make([]bundleEntry, len(s.Entries))}
+	size := 0
 	for i, e := range s.Entries {
 		resource, err := s.resolve(e.Resource, resolved)
 		if err != nil {
 			return nil, fmt.Errorf("make bundle of step %s: entry %d: %w", s.Name, i, err)
 		}
+		size += len(resource)
 		b.Entry[i] = bundleEntry{
 			FullURL:  e.FullURL,
 			Resource: resource,
@@ -47,6 +52,7 @@ func (s Step) Bundle(resolved map[string]string) ([]byte, error) {
 		}
 	}
 	var buf encodeBuffer
+	buf.b.Grow(size + len(s.Entries)*envelopeBytes)
 	raw, err := buf.encode(b)
 	if err != nil {
 		return nil, fmt.Errorf("make bundle of step %s: %w", s.Name, err)
@@ -65,7 +71,7 @@ func (e Entry) condition() string {
 // escaped and can never look like one.
 func (s Step) resolve(resource []byte, resolved map[string]string) ([]byte, error) {
 	const mark = `"urn:uuid:`
-	var out []byte
+	var out []byte // nil until something is copied
 	rest := resource
 	for {
 		i := bytes.Index(rest, []byte(mark))
@@ -78,6 +84,9 @@ func (s Step) resolve(resource []byte, resolved map[string]string) ([]byte, erro
 		}
 		url := string(rest[i+1 : i+1+n])
 		keep, next := rest[:i+1], rest[i+1+n:]
+		if out == nil {
+			out = make([]byte, 0, len(resource)) // ids are mostly as long as UUIDs, or shorter
+		}
 		switch id, ok := resolved[url]; {
 		case !isReference(rest[:i]) || s.has(url):
 			out = append(append(out, keep...), url...)
@@ -107,9 +116,10 @@ func (s Step) has(url string) bool {
 }
 
 // encodeBuffer writes JSON without the escapes that HTML would need: "<" in a
-// result is a "<" on the wire. Its memory is used again.
+// result is a "<" on the wire. Its memory is used again from one to the next.
 type encodeBuffer struct{ b bytes.Buffer }
 
+// encode returns v as JSON in memory of its own.
 func (eb *encodeBuffer) encode(v any) ([]byte, error) {
 	eb.b.Reset()
 	enc := json.NewEncoder(&eb.b)

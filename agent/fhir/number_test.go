@@ -85,7 +85,7 @@ func TestUCUM(t *testing.T) {
 		"U/L": "U/L", "u/l": "U/L", "IU/L": "[IU]/L", "mIU/L": "m[IU]/L", "uIU/mL": "u[IU]/mL", "µIU/mL": "u[IU]/mL", "uIU/ml": "u[IU]/mL",
 		"ng/ml": "ng/mL", "pg/ml": "pg/mL", "%": "%", "fL": "fL", "pg": "pg", "g/dl": "g/dL", "mEq/L": "meq/L", "mmHg": "mm[Hg]", "sec": "s",
 		"INR": "{INR}", "ratio": "{ratio}", "copies/mL": "{copies}/mL", "cp/mL": "{copies}/mL", "log copies/mL": "{Log_copies}/mL",
-		"cells/uL": "{cells}/uL", "/HPF": "/[HPF]", "mOsm/kg": "mosm/kg", "NGSP %": "%", "mL/min/1.73m²": "mL/min/{1.73_m2}", "°C": "Cel",
+		"cells/uL": "{cells}/uL", "/HPF": "/[HPF]", "mOsm/kg": "mosm/kg", "NGSP %": "%", "mL/min/1.73m²": "mL/min/{1.73_m2}", "°C": "Cel", "µm³": "um3", "/mm3": "/mm3",
 
 		// What could mean two things, or is no unit of UCUM, stays text.
 		"G/L": "", "M/L": "", "MG/DL": "", "MMOL/L": "", "g/DL": "", "k/uL": "", "AU/mL": "", "COI": "", "S/CO": "", "Index": "", "mg%": "",

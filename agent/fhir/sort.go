@@ -24,15 +24,7 @@ func (p *Plan) sort(reports []drivers.Report) []drivers.Report {
 			p.Held = append(p.Held, order+why)
 			continue
 		}
-		results := r.Results
-		r.Results = nil
-		for j := range results {
-			if isBlank(&results[j]) {
-				p.Kept = append(p.Kept, fmt.Sprintf("%s: result %d has neither a test nor a value", order, results[j].Index+1))
-				continue
-			}
-			r.Results = append(r.Results, results[j])
-		}
+		r.Results = p.sayingSomething(order, r.Results)
 		if len(r.Results) == 0 {
 			p.Kept = append(p.Kept, order+" has no results")
 			continue
@@ -41,6 +33,20 @@ func (p *Plan) sort(reports []drivers.Report) []drivers.Report {
 	}
 	p.Kept = append(others.lines(), p.Kept...)
 	return send
+}
+
+// sayingSomething returns the results that are not blank; p notes the others.
+func (p *Plan) sayingSomething(order string, results []drivers.Result) []drivers.Result {
+	blank := func(r drivers.Result) bool { return isBlank(&r) }
+	if !slices.ContainsFunc(results, blank) {
+		return results
+	}
+	for i := range results {
+		if isBlank(&results[i]) {
+			p.Kept = append(p.Kept, fmt.Sprintf("%s: result %d has neither a test nor a value", order, results[i].Index+1))
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(results), blank) // the caller's slice stays as it is
 }
 
 // hold returns why a person must look at a report first, as the end of a

@@ -97,6 +97,8 @@ func unitTable() []unitRow {
 		power("3", "mm3"),
 		power("6", "mm3"),
 		unitRow{"/uL", []string{"/uL", "/ul"}},
+		unitRow{"/mm3", []string{"/mm3", "/mm^3"}},
+		unitRow{"um3", []string{"um3", "um^3"}},
 		unitRow{"{cells}/uL", []string{"cells/uL", "cells/ul"}},
 		unitRow{"/[HPF]", []string{"/HPF", "/hpf"}},
 		unitRow{"/[LPF]", []string{"/LPF", "/lpf"}},

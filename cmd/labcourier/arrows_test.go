@@ -38,6 +38,7 @@ func arrows() []arrow {
 		{"agent/deliver", []string{"agent/auth", "agent/fhir", "drivers", "spool"}},
 		{"agent/fhir", []string{"drivers"}},
 		{"agent/config", []string{"drivers"}},
+		{"agent/admin", []string{"spool"}},
 		{"agent/auth", nil},
 		{"agent/status", nil},
 		{"agent/sandbox", nil}, // the far end must not share a mistake with the near one
