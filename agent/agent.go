@@ -189,6 +189,7 @@ func (a *Agent) openDelivery() error {
 		Lanes:       names(cfg.Enabled()),
 		Concurrency: cfg.Server.MaxParallel,
 		Timeout:     cfg.Server.Timeout,
+		MaxBody:     int(cfg.Server.MaxBody),
 		Grace:       cfg.Agent.StopTimeout / 2,
 		UserAgent:   "labcourier/" + a.o.Version,
 		Log:         component(a.o.Log, "deliver"),

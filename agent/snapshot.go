@@ -77,6 +77,7 @@ func (a *Agent) upstream(d deliver.State) status.Upstream {
 		Reachable:     d.Server.Reachable,
 		LastSuccess:   status.At(d.Server.LastSuccess),
 		WaitingReason: d.Server.Waiting,
+		WaitingCause:  waitingCause(d.Server.Cause),
 		Auth: status.Auth{
 			Method:       signed.Method,
 			Since:        status.At(signed.Since),
@@ -85,6 +86,22 @@ func (a *Agent) upstream(d deliver.State) status.Upstream {
 			TokenExpires: status.At(signed.TokenExpires),
 		},
 	}
+}
+
+// waitingCause is a cause in the status page's words. A lane that the spool
+// holds up says so itself.
+func waitingCause(c deliver.Cause) status.Cause {
+	switch c {
+	case deliver.CauseNetwork:
+		return status.CauseNetwork
+	case deliver.CauseServer:
+		return status.CauseServer
+	case deliver.CauseCredentials:
+		return status.CauseCredentials
+	case deliver.CauseForbidden:
+		return status.CauseForbidden
+	}
+	return status.CauseNone
 }
 
 func spoolStatus(s spool.Stats) status.Spool {

@@ -199,6 +199,6 @@ func (b *breaker) state(s *ServerState) {
 	s.Reachable = !b.open && !b.heard.IsZero()
 	s.LastSuccess = b.success
 	if b.open {
-		s.Waiting, s.Since = b.reason, b.since
+		s.Waiting, s.Cause, s.Since = b.reason, CauseNetwork, b.since
 	}
 }

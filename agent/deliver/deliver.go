@@ -60,6 +60,7 @@ const (
 	DefaultConcurrency = 4
 	DefaultTimeout     = time.Minute
 	DefaultGrace       = 5 * time.Second
+	DefaultMaxBody     = 900 << 10 // Medplum refuses from 1 MB on
 )
 
 // Options says what to deliver, from where and to whom.
@@ -80,6 +81,7 @@ type Options struct {
 	Concurrency int           // requests in flight, over all lanes
 	Timeout     time.Duration // of one request, answer included
 	Grace       time.Duration // what a request in flight is given when Run ends
+	MaxBody     int           // of one request, in bytes before compression; larger steps are split
 	UserAgent   string
 
 	Log zerolog.Logger
@@ -116,6 +118,9 @@ func New(o Options) (*Deliverer, error) {
 	}
 	if o.Grace <= 0 {
 		o.Grace = DefaultGrace
+	}
+	if o.MaxBody <= 0 {
+		o.MaxBody = DefaultMaxBody
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
 	d := &Deliverer{

@@ -31,7 +31,7 @@ type call struct {
 // it, and judges the answer. It waits for them, and for nothing else. Its error
 // is errStopped.
 func (d *Deliverer) exchange(ctx context.Context, l *lane, c call) ([]entryAnswer, verdict, error) {
-	leave, err := d.breaker.enter(ctx, l.note)
+	leave, err := d.breaker.enter(ctx, l.away)
 	if err != nil {
 		return nil, verdict{}, errStopped
 	}
@@ -122,7 +122,7 @@ func (d *Deliverer) authorize(ctx context.Context, r *http.Request) (auth.Ticket
 func noCredentials(err error) verdict {
 	v := verdict{action: demand, why: "no credentials: " + oneLine(err.Error())}
 	if fault, ok := errors.AsType[*auth.Error](err); ok {
-		v.asked = fault.Wait
+		v.asked, v.refused = fault.Wait, fault.Fault == auth.Refused
 	}
 	return v
 }

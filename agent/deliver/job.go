@@ -56,7 +56,7 @@ func (j *job) step(ctx context.Context, s fhir.Step, last bool) (*spool.Reason, 
 			queue = queue[1:]
 			continue
 		}
-		n, err := j.lane.d.pacer.admit(ctx, len(queue[0]), j.lane.note)
+		n, err := j.lane.d.pacer.admit(ctx, len(queue[0]), j.lane.limited)
 		if err != nil {
 			return nil, errStopped
 		}
@@ -114,6 +114,9 @@ func (j *job) send(ctx context.Context, s fhir.Step) ([]fhir.Entry, verdict, err
 		return s.Entries, verdict{action: refuse, why: oneLine(err.Error())}, nil
 	}
 	d := j.lane.d
+	if len(body) > d.o.MaxBody && len(s.Entries) > 1 {
+		return s.Entries, verdict{action: split, why: "larger than one request may be"}, nil
+	}
 	answers, v, err := d.exchange(ctx, j.lane, call{
 		method: http.MethodPost, address: d.o.BaseURL, body: body,
 		entries: len(s.Entries), found: len(s.Entries),

@@ -63,7 +63,7 @@ func (l *lane) run(ctx context.Context) {
 		}
 		if err != nil {
 			l.log.Error().Err(err).Msg("cannot read the next message; trying again")
-			l.pause(ctx, "the spool: "+oneLine(err.Error()), 0)
+			l.pause(ctx, "the spool: "+oneLine(err.Error()), CauseSpool, 0)
 			continue
 		}
 		l.head(rec.Seq)
@@ -73,7 +73,7 @@ func (l *lane) run(ctx context.Context) {
 			}
 			// The message is sent again, which is harmless.
 			l.log.Error().Err(err).Uint64("seq", uint64(rec.Seq)).Msg("cannot record what came of a message; delivering it again")
-			l.pause(ctx, "the spool: "+oneLine(err.Error()), 0)
+			l.pause(ctx, "the spool: "+oneLine(err.Error()), CauseSpool, 0)
 			continue
 		}
 		l.pauses.Reset()
@@ -157,11 +157,11 @@ func (l *lane) plan(rec spool.Record) (plan fhir.Plan, err error) {
 
 // pause waits before something is tried again: as long as asked, or else ever
 // longer. It ends early, without telling, when ctx does.
-func (l *lane) pause(ctx context.Context, why string, asked time.Duration) {
+func (l *lane) pause(ctx context.Context, why string, c Cause, asked time.Duration) {
 	d := min(l.pauses.NextBackOff(), longestPause)
 	if asked > 0 {
 		d = max(shortestPause/2, min(asked, longestAsked)) + d/20 // not all lanes at once
 	}
-	l.wait(why)
+	l.wait(why, c)
 	sleep(ctx, d)
 }

@@ -31,7 +31,9 @@ type verdict struct {
 	sure   bool          // of away: not even a connection
 	limit  bool          // the wait is everybody's
 	entry  bool          // it is about one entry, not the whole answer
-	said   *operationOutcome
+
+	refused bool // there were no credentials to send it with, since they were refused
+	said    *operationOutcome
 }
 
 // operationOutcome is the part of the resource that is used.

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/labcourier/labcourier/spool"
@@ -22,13 +23,41 @@ type ServerState struct {
 	// Waiting is why nothing goes on now, or for which reason the lane that
 	// waits longest does; Since is since when. "" means that nobody waits.
 	Waiting string
+	Cause   Cause
 	Since   time.Time
+}
+
+// Cause sorts the reasons to wait by what a person can do about them.
+type Cause string
+
+// The values of Cause.
+const (
+	CauseNone        Cause = ""
+	CauseNetwork     Cause = "network"     // no answer: network, name, TLS, timeout
+	CauseServer      Cause = "server"      // it answers that it cannot, or not now
+	CauseCredentials Cause = "credentials" // it does not take the credentials
+	CauseForbidden   Cause = "forbidden"   // it does not let the client do this
+	CauseSpool       Cause = "spool"       // the spool on this computer fails
+)
+
+// cause sorts a verdict that lets the same be sent again.
+func (v verdict) cause() Cause {
+	switch {
+	case v.action == renew || v.refused:
+		return CauseCredentials
+	case v.status == http.StatusForbidden:
+		return CauseForbidden
+	case v.status == 0:
+		return CauseNetwork
+	}
+	return CauseServer
 }
 
 // LaneState is how one lane does.
 type LaneState struct {
 	Name        string
 	Waiting     string    // why its head is not on its way; "" if it is, or if there is none
+	Cause       Cause     // of Waiting
 	Since       time.Time // since when the head has been held up, whatever the reasons
 	Seq         spool.Seq // the head, or the last one; 0: none yet
 	Attempts    int       // requests made for the head
@@ -48,7 +77,7 @@ func (d *Deliverer) State() State {
 		own := l.state
 		l.mu.Unlock()
 		if own.Waiting != "" && (s.Server.Waiting == "" || own.Since.Before(s.Server.Since)) {
-			s.Server.Waiting, s.Server.Since = own.Waiting, own.Since
+			s.Server.Waiting, s.Server.Cause, s.Server.Since = own.Waiting, own.Cause, own.Since
 		}
 		s.Lanes = append(s.Lanes, own)
 	}
@@ -65,23 +94,26 @@ func (l *lane) head(q spool.Seq) {
 	}
 }
 
-// note notes why the lane does not go on.
-func (l *lane) note(why string) { l.noted(why) }
+// away notes that the lane does not go on because the server is away, limited
+// that it does not because the server's limit is near.
+func (l *lane) away(why string)    { l.note(why, CauseNetwork) }
+func (l *lane) limited(why string) { l.note(why, CauseServer) }
 
-func (l *lane) noted(why string) (news bool, seq spool.Seq) {
+// note notes why the lane does not go on.
+func (l *lane) note(why string, c Cause) (news bool, seq spool.Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	news = l.state.Waiting != why
 	if l.state.Since.IsZero() {
 		l.state.Since = time.Now()
 	}
-	l.state.Waiting = why
+	l.state.Waiting, l.state.Cause = why, c
 	return news, l.state.Seq
 }
 
 // wait is note with a line in the log, once for each reason.
-func (l *lane) wait(why string) {
-	if news, seq := l.noted(why); news && !l.d.breaker.isOpen() { // the breaker has said so for all lanes
+func (l *lane) wait(why string, c Cause) {
+	if news, seq := l.note(why, c); news && !l.d.breaker.isOpen() { // the breaker has said so for all lanes
 		l.log.Warn().Uint64("seq", uint64(seq)).Str("reason", why).Msg("lane waits")
 	}
 }
@@ -99,14 +131,14 @@ func (l *lane) progress() {
 	l.pauses.Reset()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.state.Waiting, l.state.Since = "", time.Time{}
+	l.state.Waiting, l.state.Cause, l.state.Since = "", CauseNone, time.Time{}
 }
 
 // settled notes that the head has come to its end.
 func (l *lane) settled(delivered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.state.Waiting, l.state.Since = "", time.Time{}
+	l.state.Waiting, l.state.Cause, l.state.Since = "", CauseNone, time.Time{}
 	if delivered {
 		l.state.Delivered++
 		l.state.LastSuccess = time.Now()
@@ -119,10 +151,10 @@ func (l *lane) settled(delivered bool) {
 // when ctx ended. Where the breaker is open, the breaker decides how long.
 func (l *lane) pass(ctx context.Context, v verdict) bool {
 	if v.away && l.d.breaker.isOpen() {
-		l.wait(v.why)
+		l.wait(v.why, v.cause())
 		return ctx.Err() == nil
 	}
-	l.pause(ctx, v.why, v.asked)
+	l.pause(ctx, v.why, v.cause(), v.asked)
 	return ctx.Err() == nil
 }
 
