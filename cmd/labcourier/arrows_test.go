@@ -38,6 +38,7 @@ func arrows() []arrow {
 		{"agent/deliver", []string{"agent/auth", "agent/fhir", "drivers", "spool"}},
 		{"agent/fhir", []string{"drivers"}},
 		{"agent/config", []string{"drivers"}},
+		{"agent/admin", []string{"spool"}}, // a person's own way into the spool
 		{"agent/admin", []string{"spool"}},
 		{"agent/auth", nil},
 		{"agent/status", nil},
@@ -93,7 +94,12 @@ func TestImportArrows(t *testing.T) {
 	if !slices.ContainsFunc(sources, func(s source) bool { return s.file == "cmd/labcourier/main.go" }) {
 		t.Fatalf("read %d Go files and main.go is not among them: this test looks in the wrong place", len(sources))
 	}
+	said := map[string]bool{}
 	for _, s := range sources {
+		if _, known := targets(s.dir()); !known && said[s.dir()] {
+			continue // once for a package is enough
+		}
+		said[s.dir()] = true
 		for _, complaint := range judge(s) {
 			t.Error(complaint)
 		}

@@ -63,7 +63,7 @@ func (w *world) writeConfig(extra string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[agent]\nname = \"test\"\ndata_dir = '%s'\n", filepath.Join(w.dir, "data"))
 	fmt.Fprintf(&b, "[server]\nurl = %q\nmax_parallel = 8\n", w.base+sandbox.BasePath)
-	fmt.Fprintf(&b, "[server.auth]\ntoken_url = %q\nclient_id = %q\nclient_secret_file = '%s'\n", w.base+sandbox.TokenPath, sandbox.DefaultClientID, secret)
+	fmt.Fprintf(&b, "[server.auth]\ntoken_url = %q\nclient_id = %q\nclient_secret_file = '%s'\nreprobe = \"10s\"\n", w.base+sandbox.TokenPath, sandbox.DefaultClientID, secret)
 	fmt.Fprintf(&b, "[status]\nlisten = %q\n[log]\nlevel = \"error\"\n", w.status)
 	for _, a := range w.benchs {
 		fmt.Fprintf(&b, "[[analyzer]]\nname = %q\ndriver = \"astm\"\ntcp = { listen = %q }\n", a.name, a.address)
