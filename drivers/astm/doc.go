@@ -7,7 +7,7 @@
 //	           frame.go             link.go                   assemble.go          session.go
 //
 //	stored bytes --> records, fields --> []drivers.Report
-//	                  record.go           report.go
+//	                  record.go           report.go, codes.go, specimen.go
 //
 // [Link] is a pure state machine: bytes, silence, hang-up and the outcome of a
 // store go in; a reply, messages to store and a time to wait come out. It does
