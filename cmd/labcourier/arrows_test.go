@@ -37,7 +37,7 @@ func arrows() []arrow {
 		{"agent", []string{"agent/*", "drivers", "spool"}},
 		{"agent/deliver", []string{"agent/auth", "agent/fhir", "drivers", "spool"}},
 		{"agent/fhir", []string{"drivers"}},
-		{"agent/config", []string{"drivers"}},
+		{"agent/config", []string{"configs", "drivers"}},
 		{"agent/admin", []string{"spool"}}, // a person's own way into the spool
 		{"agent/admin", []string{"spool"}},
 		{"agent/auth", nil},

@@ -138,7 +138,9 @@ func (d *demo) plug(ctx context.Context) error {
 	default:
 		d.benches = append(d.benches, bench{"coagulation", "coagulation", pty, fmt.Sprintf("serial = { device = %q, baud = 9600 }", device)})
 	}
-	d.benches = append(d.benches, bench{name: "immunology", model: "immunology", line: `tcp = { listen = "127.0.0.1:0" }`})
+	for _, model := range []string{"immunology", "blood-gas"} {
+		d.benches = append(d.benches, bench{name: model, model: model, line: `tcp = { listen = "127.0.0.1:0" }`})
+	}
 	return nil
 }
 
@@ -180,7 +182,8 @@ func (d *demo) agent(base string) (*agent.Agent, error) {
 		base+sandbox.TokenPath, sandbox.DefaultClientID, secret)
 	fmt.Fprintf(&text, "[status]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n")
 	for _, b := range d.benches {
-		fmt.Fprintf(&text, "[[analyzer]]\nname = %q\ndriver = \"astm\"\nmodel = %q\n%s\n", b.name, "simulated "+b.model, b.line)
+		model, _ := simulator.ModelNamed(b.model)
+		fmt.Fprintf(&text, "[[analyzer]]\nname = %q\ndriver = %q\nmodel = %q\n%s\n", b.name, model.Driver, "simulated "+b.model, b.line)
 	}
 	cfg, err := config.Parse(filepath.Join(d.dir, "demo.toml"), []byte(text.String()), kinds())
 	if err != nil {

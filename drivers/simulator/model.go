@@ -6,13 +6,17 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+
+	"github.com/labcourier/labcourier/drivers/hl7"
 )
 
-// Model is a kind of analyzer: what it measures, and how its records look.
+// Model is a kind of analyzer: what it measures, and how its messages look.
 type Model struct {
-	Name   string // as in H.5
+	Name   string
+	Driver string // the kind of driver that reads it: "astm", "hl7"
 	Tests  []Test
-	Header string // H.5 and what follows it, up to H.11
+
+	Header string // ASTM: H.5 and what follows it, up to H.11; HL7: MSH-3
 	// TestID writes a test's code into a universal test id.
 	TestID func(code string) string
 	// Order writes the fields O.3 to O.5 for a specimen and its tests.
@@ -37,7 +41,7 @@ func Models() []Model {
 	plain := func(specimen, tests string) string { return specimen + "||" + tests }
 	return []Model{
 		{
-			Name: "haematology", Header: "SIM-H500^SIM0001^1.0", PerRecord: true, FrameText: 240,
+			Name: "haematology", Driver: "astm", Header: "SIM-H500^SIM0001^1.0", PerRecord: true, FrameText: 240,
 			TestID: fourth, Order: plain,
 			Tests: []Test{
 				{"WBC", "10*3/uL", 4, 10, 2}, {"RBC", "10*6/uL", 4, 5.5, 2}, {"HGB", "g/dL", 12, 16, 1},
@@ -46,7 +50,7 @@ func Models() []Model {
 			},
 		},
 		{
-			Name: "immunology", Header: "sim-e411^1|||||host|RSUPL^BATCH", FrameText: 240, // one record runs into the next, as on a cobas e 411
+			Name: "immunology", Driver: "astm", Header: "sim-e411^1|||||host|RSUPL^BATCH", FrameText: 240, // one record runs into the next, as on a cobas e 411
 			TestID: fourth, Order: func(specimen, tests string) string { return specimen + "|17^0^1^^S1^SC|" + tests },
 			Tests: []Test{
 				{"TSH", "uIU/ml", 0.4, 4.2, 3}, {"FT4", "ng/dl", 0.9, 1.7, 2}, {"FERR", "ng/ml", 30, 400, 1},
@@ -54,7 +58,7 @@ func Models() []Model {
 			},
 		},
 		{
-			Name: "chemistry", Header: "SIM-C311", FrameText: 64000, // the whole message in one frame, as on a Sysmex XN or GeneXpert
+			Name: "chemistry", Driver: "astm", Header: "SIM-C311", FrameText: 64000, // the whole message in one frame, as on a Sysmex XN or GeneXpert
 			TestID: fourth, Order: plain,
 			Tests: []Test{
 				{"GLU", "mg/dL", 70, 100, 0}, {"CREA", "mg/dL", 0.6, 1.2, 2}, {"NA", "mmol/L", 135, 145, 0},
@@ -62,9 +66,13 @@ func Models() []Model {
 			},
 		},
 		{
-			Name: "coagulation", Header: "SIM-START4", PerRecord: true, FrameText: 240,
+			Name: "coagulation", Driver: "astm", Header: "SIM-START4", PerRecord: true, FrameText: 240,
 			TestID: fourth, Order: plain,
 			Tests: []Test{{"PT", "s", 11, 13.5, 1}, {"INR", "", 0.8, 1.2, 2}, {"APTT", "s", 25, 35, 1}, {"FIB", "g/L", 2, 4, 2}},
+		},
+		{
+			Name: "blood-gas", Driver: "hl7", Header: "SIM-BGA",
+			Tests: []Test{{"pH", "", 7.35, 7.45, 3}, {"pCO2", "mmHg", 35, 45, 1}, {"pO2", "mmHg", 80, 100, 0}, {"LAC", "mmol/L", 0.5, 2, 1}},
 		},
 	}
 }
@@ -80,7 +88,12 @@ func ModelNamed(name string) (Model, bool) {
 }
 
 // Sender sends as the model does.
-func (m Model) Sender() Sender { return ASTM{FrameText: m.FrameText, PerRecord: m.PerRecord} }
+func (m Model) Sender() Sender {
+	if m.Driver == hl7.KindName {
+		return &hl7.Sender{}
+	}
+	return ASTM{FrameText: m.FrameText, PerRecord: m.PerRecord}
+}
 
 // Generator makes up one analyzer's results. The same seed makes the same ones.
 type Generator struct {
@@ -95,13 +108,21 @@ func NewGenerator(m Model, prefix string, seed uint64) *Generator {
 	return &Generator{model: m, prefix: prefix, rng: rand.New(rand.NewPCG(seed, 17))}
 }
 
-// Next makes up the results of one specimen, measured at now, as LIS02 records.
-// No two messages of a generator are the same.
+// Next makes up the results of one specimen, measured at now. No two messages of
+// a generator are the same.
 func (g *Generator) Next(now time.Time) []byte {
 	g.n++
-	m := g.model
-	at := now.Format("20060102150405")
 	specimen := fmt.Sprintf("%s%06d", g.prefix, g.n)
+	at := now.Format("20060102150405")
+	if g.model.Driver == hl7.KindName {
+		return g.hl7(specimen, at)
+	}
+	return g.astm(specimen, at)
+}
+
+// astm writes LIS02 records.
+func (g *Generator) astm(specimen, at string) []byte {
+	m := g.model
 	var tests, b bytes.Buffer
 	for i, t := range m.Tests {
 		if i > 0 {
@@ -122,6 +143,21 @@ func (g *Generator) Next(now time.Time) []byte {
 			t.format(t.Low), t.format(t.High), flag, at)
 	}
 	b.WriteString("L|1|N\r")
+	return b.Bytes()
+}
+
+// hl7 writes an ORU^R01.
+func (g *Generator) hl7(specimen, at string) []byte {
+	m := g.model
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "MSH|^~\\&|%s|SIM|||%s||ORU^R01^ORU_R01|%d|P|2.5.1||||||UNICODE UTF-8\r", m.Header, at, g.n)
+	fmt.Fprintf(&b, "PID|1\r")
+	fmt.Fprintf(&b, "OBR|1||%s|%s^panel|||%s|||||||||||||||||||F\r", specimen, m.Name, at)
+	for i, t := range m.Tests {
+		value, flag := g.measure(t)
+		fmt.Fprintf(&b, "OBX|%d|NM|%s^%s||%s|%s|%s-%s|%s|||F|||%s||sim|||%s\r", i+1, t.Code, t.Code, value, t.Unit,
+			t.format(t.Low), t.format(t.High), flag, at, at)
+	}
 	return b.Bytes()
 }
 
