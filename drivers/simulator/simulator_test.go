@@ -67,46 +67,50 @@ func FuzzTurns(f *testing.F) {
 }
 
 // pipePort hands out one end of a pipe and a func the other.
-type pipePort struct{ peer func(net.Conn) }
+type pipePort struct {
+	opened int
+	peer   func(n int, c net.Conn) // n counts the connections from 1
+}
 
 type pipeConn struct{ net.Conn }
 
 func (pipeConn) Peer() string { return "pipe" }
 
-func (p pipePort) Open(context.Context) (drivers.Conn, error) {
+func (p *pipePort) Open(context.Context) (drivers.Conn, error) {
 	here, there := net.Pipe()
-	go p.peer(there)
+	p.opened++
+	go p.peer(p.opened, there)
 	return pipeConn{here}, nil
 }
-func (pipePort) Close() error   { return nil }
-func (pipePort) String() string { return "pipe" }
+func (*pipePort) Close() error   { return nil }
+func (*pipePort) String() string { return "pipe" }
 
 // A message is sent until it is acknowledged, then the next.
 func TestAnalyzerSendsUntilAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conns := 0
 		var acked []string
 		var failures int
+		p := &pipePort{peer: func(n int, c net.Conn) {
+			defer c.Close()
+			if n == 2 {
+				return // hangs up
+			}
+			buf := make([]byte, 1024)
+			for {
+				if _, err := c.Read(buf); err != nil {
+					return
+				}
+				answer := byte(astm.ACK)
+				if n == 1 && buf[0] == astm.STX {
+					answer = astm.NAK
+				}
+				if buf[0] != astm.EOT {
+					c.Write([]byte{answer})
+				}
+			}
+		}}
 		a := Analyzer{
-			Port: pipePort{func(c net.Conn) {
-				defer c.Close()
-				if conns++; conns == 2 {
-					return // hangs up
-				}
-				buf := make([]byte, 1024)
-				for {
-					if _, err := c.Read(buf); err != nil {
-						return
-					}
-					answer := byte(astm.ACK)
-					if conns == 1 && buf[0] == astm.STX {
-						answer = astm.NAK
-					}
-					if buf[0] != astm.EOT {
-						c.Write([]byte{answer})
-					}
-				}
-			}},
+			Port:         p,
 			Sender:       ASTM{},
 			Acknowledged: func(m []byte) { acked = append(acked, string(m)) },
 			Failed:       func(error) { failures++ },
@@ -123,8 +127,8 @@ func TestAnalyzerSendsUntilAcknowledged(t *testing.T) {
 		if err := a.Run(t.Context()); !errors.Is(err, io.EOF) {
 			t.Error(err)
 		}
-		if len(acked) != 2 || acked[0] != "H|1\rL|1\r" || failures != 2 || conns != 3 {
-			t.Errorf("acknowledged %q after %d failures over %d connections", acked, failures, conns)
+		if len(acked) != 2 || acked[0] != "H|1\rL|1\r" || failures != 2 || p.opened != 3 {
+			t.Errorf("acknowledged %q after %d failures over %d connections", acked, failures, p.opened)
 		}
 	})
 }
