@@ -1,0 +1,233 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// inventory is what a spool held before it was damaged.
+type inventory struct {
+	payload map[Seq]string
+	state   map[Seq]State
+	lane    map[Seq]string
+}
+
+// filled makes a spool with records in every state and returns its file's
+// bytes, without the unused tail.
+func filled(t testing.TB, o Options, clean bool) ([]byte, inventory) {
+	t.Helper()
+	path := filepath.Join(scratch(t), "spool.db")
+	o.hooks.noSync, o.hooks.crash = true, !clean
+	s := openAt(t, path, o)
+	inv := inventory{map[Seq]string{}, map[Seq]State{}, map[Seq]string{}}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range 240 {
+		lane := fmt.Sprint("lane", i%3)
+		text := fmt.Sprint(i, ":", string(bytes.Repeat([]byte{byte('a' + i%26)}, 10+rng.IntN(3000))))
+		q := put(t, s, msg(lane, text))
+		inv.payload[q], inv.lane[q], inv.state[q] = text, lane, Waiting
+		var err error
+		switch i % 4 {
+		case 1:
+			err, inv.state[q] = s.Done(lane, q, Receipt{Resources: []string{"Observation/1"}}), Delivered
+		case 2:
+			err, inv.state[q] = s.Park(lane, q, Reason{Code: "x"}), Parked
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	return fileBytes(t, path), inv
+}
+
+func fileBytes(t testing.TB, path string) []byte {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, _ := f.Stat()
+	m := readMetas(f, info.Size())
+	if len(m) == 0 {
+		t.Fatal("no meta page")
+	}
+	all := make([]byte, int64(m[0].high)*int64(m[0].pageSize))
+	if _, err := f.ReadAt(all, 0); err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// scratch is a folder in memory where there is one: what is tested here is not
+// what a disk does.
+func scratch(t testing.TB) string {
+	t.Helper()
+	if dir, err := os.MkdirTemp("/dev/shm", "spool-test-"); err == nil {
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		return dir
+	}
+	return t.TempDir()
+}
+
+// plant writes a spool's file with its marker.
+func plant(t testing.TB, file []byte) string {
+	t.Helper()
+	path := filepath.Join(scratch(t), "spool.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+markerSuffix, []byte(`{"format":1,"id":"00"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// audited opens a damaged spool and compares it with the inventory. Nothing
+// wrong may be served, and whatever is not served must be reported. With drain,
+// every lane is worked through too.
+func audited(t *testing.T, path string, inv inventory, drain bool) (missing int) {
+	t.Helper()
+	s, err := Open(path, Options{Reserve: -1, hooks: hooks{noSync: true}})
+	if err != nil {
+		t.Fatalf("the spool did not open: %v", err)
+	}
+	defer s.Close()
+	for q, want := range inv.payload {
+		r, err := s.Get(q)
+		switch {
+		case err == nil && string(r.Payload) != want:
+			t.Fatalf("record %d was served with other bytes", q)
+		case err == nil && r.Lane != inv.lane[q] && !strings.HasPrefix(r.Lane, "lost-name-"):
+			t.Fatalf("record %d is in lane %s", q, r.Lane)
+		case err != nil:
+			missing++
+		}
+	}
+	for lane := range 3 {
+		if !drain {
+			break
+		}
+		for name := fmt.Sprint("lane", lane); ; {
+			r, found, err := s.first(name)
+			if errors.Is(err, ErrDamaged) {
+				if err := s.parkDamaged(name, r.Seq); err != nil {
+					t.Fatal(err)
+				}
+				missing++
+				continue
+			}
+			if err != nil || !found {
+				break
+			}
+			if inv.payload[r.Seq] != string(r.Payload) {
+				t.Fatalf("lane served record %d with other bytes", r.Seq)
+			}
+			if err := s.Done(name, r.Seq, Receipt{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put(t, s, msg("new", "intake goes on"))
+	if st := s.Stats(); missing > 0 && len(st.Damage) == 0 {
+		t.Fatalf("%d records are gone and nothing says so", missing)
+	} else if !st.Accepting {
+		t.Fatalf("intake is off: %s", st.Why)
+	}
+	return missing
+}
+
+func flips(plain int) int {
+	if os.Getenv("LABCOURIER_CRASH") == "" {
+		return plain
+	}
+	if n, err := strconv.Atoi(os.Getenv("LABCOURIER_CRASH_ROUNDS")); err == nil {
+		return n
+	}
+	return 1000
+}
+
+func TestBitFlips(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for _, clean := range []bool{true, false} {
+		file, inv := filled(t, Options{}, clean)
+		lost, salvaged := 0, 0
+		n := flips(60) / 2
+		for i := range n {
+			bad := bytes.Clone(file)
+			at := rng.IntN(len(bad))
+			bad[at] ^= 1 << rng.IntN(8)
+			path := plant(t, bad)
+			lost += audited(t, path, inv, i%5 == 0)
+			if aside, _ := filepath.Glob(path + asideInfix + "*"); len(aside) > 0 {
+				salvaged++
+			}
+		}
+		t.Logf("clean close %v: %d flips, %d files salvaged, %d records unreadable", clean, n, salvaged, lost)
+		if lost > 4*n {
+			t.Errorf("a flipped bit cost %d records on average", lost/n)
+		}
+	}
+}
+
+func TestDamagedFiles(t *testing.T) {
+	file, inv := filled(t, Options{}, true)
+	zero := func(b []byte, from, to int) []byte {
+		clear(b[from:to])
+		return b
+	}
+	for _, c := range []struct {
+		name    string
+		damage  func(b []byte) []byte
+		mayLose int
+	}{
+		{"untouched", func(b []byte) []byte { return b }, 0},
+		{"one meta page zeroed", func(b []byte) []byte { return zero(b, 0, pageSize) }, 240},
+		{"other meta page zeroed", func(b []byte) []byte { return zero(b, pageSize, 2*pageSize) }, 240},
+		{"both meta pages zeroed", func(b []byte) []byte { return zero(b, 0, 2*pageSize) }, 0},
+		{"emptied", func(b []byte) []byte { return nil }, 240},
+		{"cut to half", func(b []byte) []byte { return b[:len(b)/2] }, 240},
+		{"cut inside a meta page", func(b []byte) []byte { return b[:100] }, 240},
+		{"a run of zeros", func(b []byte) []byte { return zero(b, len(b)/3, len(b)/3+20*pageSize) }, 200},
+		{"text", func(b []byte) []byte { return bytes.Repeat([]byte("not a database\n"), 5000) }, 240},
+		{"all ones", func(b []byte) []byte { return bytes.Repeat([]byte{255}, len(b)) }, 240},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			missing := audited(t, plant(t, c.damage(bytes.Clone(file))), inv, true)
+			t.Logf("%d of %d records are gone", missing, len(inv.payload))
+			if missing > c.mayLose {
+				t.Errorf("%d records are gone, at most %d need be", missing, c.mayLose)
+			}
+		})
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s := openAt(t, path, Options{})
+	q := put(t, s, msg("a", "x"))
+	s.Close()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	s = openAt(t, path, Options{})
+	st := s.Stats()
+	if len(st.Damage) != 1 || len(st.Damage[0].Lost) != 1 {
+		t.Fatalf("%+v", st.Damage)
+	}
+	if again := put(t, s, msg("a", "x")); again <= q {
+		t.Errorf("number %d was given out before", again)
+	}
+}

@@ -1,0 +1,383 @@
+package spool
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+// crashSuite runs only when asked for, since it needs root, loop devices and
+// strace and takes minutes. Asked for, a missing tool is a failure.
+func crashSuite(t *testing.T, rounds int, tools ...string) int {
+	t.Helper()
+	if os.Getenv("LABCOURIER_CRASH") == "" {
+		t.Skip("the crash suite runs with LABCOURIER_CRASH=1, as root, with loop devices and strace")
+	}
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := strconv.Atoi(os.Getenv("LABCOURIER_CRASH_ROUNDS")); err == nil {
+		return n
+	}
+	return rounds
+}
+
+// command starts this test binary as a child that follows p.
+func (p plan) command(t *testing.T, wrap ...string) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append(wrap, os.Args[0])
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "LABCOURIER_SPOOL_CHILD="+string(text))
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func cutPower(mount string) {
+	f, err := os.Open(mount)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	// EXT4_IOC_SHUTDOWN, without flushing the journal: what is not on the disk
+	// is gone.
+	flag := uint32(2)
+	_ = unix.IoctlSetPointerInt(int(f.Fd()), 0x8004587d, int(flag))
+}
+
+// kill runs a child for a while and kills it.
+func (p plan) kill(t *testing.T, after time.Duration) {
+	t.Helper()
+	cmd := p.command(t)
+	var said bytes.Buffer
+	if cmd.Stderr = &said; p.Mount != "" {
+		cmd.Stderr = nil // on a disk without power everything fails, at length
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(after, func() { cmd.Process.Signal(syscall.SIGKILL) })
+	err := cmd.Wait()
+	timer.Stop()
+	// After a power cut its own last writes may end it before the signal does.
+	if st, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !st.Signaled() && p.After == 0 {
+		t.Fatalf("the child ended by itself: %v: %s", err, said.String())
+	}
+}
+
+// must fails the test when something acknowledged is missing or doubled.
+func (p plan) must(t *testing.T, o Options) tally {
+	t.Helper()
+	o.Reserve = -1
+	got, err := p.check(o)
+	if err != nil {
+		t.Fatalf("round %d: %v", p.Round, err)
+	}
+	if got.missing > 0 || len(got.trouble) > 0 {
+		t.Fatalf("round %d: %d acknowledged, %d missing, trouble: %v", p.Round, got.acknowledged, got.missing, got.trouble)
+	}
+	return got
+}
+
+func TestCrashKill(t *testing.T) {
+	rounds := crashSuite(t, 1000)
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	var p plan
+	total := 0
+	for i := range rounds {
+		if i%20 == 0 {
+			dir := t.TempDir()
+			p = plan{Path: filepath.Join(dir, "spool.db"), Ledger: filepath.Join(dir, "ledger"), Writers: 4, Deliver: true, Resend: true}
+		}
+		p.Round, p.Compact = i, i%3 == 0
+		p.kill(t, time.Duration(10+rng.IntN(60))*time.Millisecond)
+		if i%4 == 3 || i%20 == 19 {
+			got := p.must(t, Options{hooks: hooks{noSync: true, noAutoCompact: true}})
+			if i%20 == 19 {
+				total += got.acknowledged
+			}
+		}
+	}
+	t.Logf("%d kills, %d messages acknowledged, none lost or doubled", rounds, total)
+	if total == 0 && rounds >= 20 {
+		t.Error("nothing was ever acknowledged: the test shows nothing")
+	}
+}
+
+// disk is an ext4 file system in a file.
+type disk struct {
+	t            *testing.T
+	image, mount string
+}
+
+func newDisk(t *testing.T, mib int) *disk {
+	t.Helper()
+	dir := t.TempDir()
+	d := &disk{t: t, image: filepath.Join(dir, "disk.img"), mount: filepath.Join(dir, "mnt")}
+	if err := os.Mkdir(d.mount, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(d.image)
+	if err == nil {
+		err = f.Truncate(int64(mib) << 20)
+		f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard", d.image)
+	d.run("mount", "-o", "loop", d.image, d.mount)
+	t.Cleanup(func() { exec.Command("umount", d.mount).Run() })
+	return d
+}
+
+func (d *disk) run(name string, args ...string) {
+	d.t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		d.t.Fatalf("%s %v: %v: %s", name, args, err, out)
+	}
+}
+
+// powerUp mounts the disk again as after a cut.
+func (d *disk) powerUp() {
+	d.t.Helper()
+	d.run("umount", d.mount)
+	d.run("mount", "-o", "loop", d.image, d.mount)
+}
+
+func (d *disk) plan(t *testing.T) plan {
+	return plan{Path: filepath.Join(d.mount, "data", "spool.db"), Ledger: filepath.Join(t.TempDir(), "ledger"), Mount: d.mount, Writers: 4}
+}
+
+func TestCrashPowerCut(t *testing.T) {
+	rounds := crashSuite(t, 100, "mkfs.ext4", "mount", "umount")
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	d := newDisk(t, 256)
+	var p plan
+	total := 0
+	for i := range rounds {
+		if i%10 == 0 {
+			os.RemoveAll(filepath.Join(d.mount, "data"))
+			p = d.plan(t)
+			p.Deliver, p.Resend = true, true
+		}
+		p.Round, p.Compact = i, i%3 == 0
+		p.After = time.Duration(1+rng.IntN(120)) * time.Millisecond
+		p.kill(t, 20*time.Second)
+		d.powerUp()
+		total = max(total, p.must(t, Options{hooks: hooks{noAutoCompact: true}}).acknowledged)
+	}
+	t.Logf("%d power cuts, up to %d messages acknowledged on one disk, none lost or doubled", rounds, total)
+	if total == 0 {
+		t.Error("nothing was ever acknowledged: the test shows nothing")
+	}
+}
+
+// TestCrashControls breaks the promise on purpose: a suite that does not see
+// it is worth nothing.
+func TestCrashControls(t *testing.T) {
+	crashSuite(t, 0, "mkfs.ext4", "mount", "umount")
+	d := newDisk(t, 256)
+	for _, c := range []struct {
+		name string
+		set  func(*plan)
+	}{
+		{"no sync", func(p *plan) { p.NoSync = true }},
+		{"acknowledged before the commit", func(p *plan) { p.Early = true }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for i := range 30 {
+				os.RemoveAll(filepath.Join(d.mount, "data"))
+				p := d.plan(t)
+				c.set(&p)
+				p.Round, p.After = i, 150*time.Millisecond
+				p.kill(t, 20*time.Second)
+				d.powerUp()
+				got, err := p.check(Options{Reserve: -1})
+				if got.missing > 0 {
+					t.Logf("seen in round %d: %d of %d acknowledged are missing, %v", i, got.missing, got.acknowledged, err)
+					return
+				}
+			}
+			t.Error("the suite does not see that acknowledged messages are lost")
+		})
+	}
+}
+
+func TestCrashAtSteps(t *testing.T) {
+	crashSuite(t, 0, "mkfs.ext4", "mount", "umount")
+	d := newDisk(t, 128)
+	for _, c := range []struct {
+		step   string
+		set    func(*plan)
+		before bool // messages are there already
+	}{
+		{"create: begin", nil, false},
+		{"create: initialised", nil, false},
+		{"create: installed", nil, false},
+		{"open: first commit", nil, true},
+		{"open: committed", nil, true},
+		{"compact: begin", func(p *plan) { p.Compact = true }, true},
+		{"compact: copied", func(p *plan) { p.Compact = true }, true},
+		{"compact: caught up", func(p *plan) { p.Compact = true }, true},
+		{"compact: installed", func(p *plan) { p.Compact = true }, true},
+		{"migrate: applied", func(p *plan) { p.Migrate = true }, true},
+	} {
+		t.Run(c.step, func(t *testing.T) {
+			os.RemoveAll(filepath.Join(d.mount, "data"))
+			p := d.plan(t)
+			if c.before {
+				p.Limit = 50
+				if err := p.command(t).Run(); err != nil {
+					t.Fatal(err)
+				}
+				p.Limit, p.Round = 0, 1
+			}
+			p.Step = c.step
+			if c.set != nil {
+				c.set(&p)
+			}
+			p.kill(t, 20*time.Second)
+			d.powerUp()
+			o := Options{}
+			if p.Migrate {
+				o.hooks.migrations = []migration{rewriteLanes}
+			}
+			if got := p.must(t, o); c.before && got.acknowledged < 200 {
+				t.Errorf("%d acknowledged", got.acknowledged)
+			}
+		})
+	}
+	t.Run("salvage", func(t *testing.T) {
+		for _, step := range []string{"salvage: collected", "salvage: written", "salvage: set aside"} {
+			os.RemoveAll(filepath.Join(d.mount, "data"))
+			p := d.plan(t)
+			p.Limit = 50
+			if err := p.command(t).Run(); err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(p.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clear(b[:2*pageSize])
+			if err := os.WriteFile(p.Path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d.run("sync")
+			p.Limit, p.Round, p.Step = 0, 1, step
+			p.kill(t, 20*time.Second)
+			d.powerUp()
+			got, err := p.check(Options{Reserve: -1})
+			if err != nil || got.missing > 0 || got.acknowledged < 200 {
+				t.Errorf("%s: %+v %v", step, got, err)
+			}
+		}
+	})
+}
+
+func TestCrashNoSpace(t *testing.T) {
+	rounds := crashSuite(t, 40, "mkfs.ext4", "mount", "umount")
+	d := newDisk(t, 48)
+	full := 0
+	for i := range rounds {
+		os.RemoveAll(filepath.Join(d.mount, "data"))
+		ballast := filepath.Join(d.mount, "ballast")
+		free, _, err := diskFree(d.mount)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// From almost no space at all to some hundred messages' worth.
+		leave := uint64(i) << 14
+		if out, err := exec.Command("fallocate", "-l", fmt.Sprint(free-min(free-1, leave)), ballast).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		p := d.plan(t)
+		p.Round, p.Limit = i, 100
+		err = p.command(t).Run() // ends at the first refusal
+		if err != nil {
+			full++
+		}
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		p.must(t, Options{})
+		p.Round, p.Limit = i+100000, 10 // and with space again it goes on
+		if err := p.command(t).Run(); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.must(t, Options{}); got.acknowledged < 40 {
+			t.Fatalf("round %d: %d acknowledged after space returned", i, got.acknowledged)
+		}
+	}
+	t.Logf("%d rounds; in %d there was not even space to open", rounds, full)
+}
+
+func TestCrashIOErrors(t *testing.T) {
+	rounds := crashSuite(t, 100, "strace")
+	var saw atomic.Int64
+	var runs errgroup.Group
+	runs.SetLimit(4)
+	for _, c := range []struct {
+		call     string
+		n        int
+		messages func(i int) int // enough that call i comes
+	}{
+		{"fdatasync", rounds, func(i int) int { return i/2 + 8 }},
+		{"pwrite64", rounds, func(i int) int { return i/6 + 10 }},
+		{"fsync", min(rounds, 6), func(int) int { return 10 }},
+		{"ftruncate", 2, func(int) int { return 10 }},
+	} {
+		for i := 1; i <= c.n; i++ {
+			dir := t.TempDir()
+			p := plan{
+				Path: filepath.Join(dir, "spool.db"), Ledger: filepath.Join(dir, "ledger"),
+				Round: i, Writers: 1, Limit: c.messages(i), Retry: true, Resend: true,
+			}
+			runs.Go(func() error { return p.inject(t, c.call, dir, &saw) })
+		}
+	}
+	if err := runs.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("an error was injected in %d runs", saw.Load())
+	if saw.Load() < int64(rounds) {
+		t.Error("too few errors were injected: the test shows nothing")
+	}
+}
+
+// inject runs a child whose Round-th system call fails with EIO.
+func (p plan) inject(t *testing.T, call, dir string, saw *atomic.Int64) error {
+	trace := filepath.Join(dir, "trace")
+	cmd := p.command(t, "strace", "-f", "--seccomp-bpf", "-o", trace, "-e", "trace="+call,
+		"-e", fmt.Sprintf("inject=%s:error=EIO:when=%d", call, p.Round))
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s %d: %w", call, p.Round, err)
+	}
+	if text, _ := os.ReadFile(trace); strings.Contains(string(text), "INJECTED") {
+		saw.Add(1)
+	}
+	got, err := p.check(Options{Reserve: -1, hooks: hooks{noSync: true}})
+	if err != nil || got.missing > 0 || len(got.trouble) > 0 || got.acknowledged != p.Limit {
+		return fmt.Errorf("%s %d: %d of %d acknowledged, %d missing, trouble: %v, %w", call, p.Round, got.acknowledged, p.Limit, got.missing, got.trouble, err)
+	}
+	return os.RemoveAll(dir)
+}

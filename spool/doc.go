@@ -1,0 +1,77 @@
+// Package spool keeps analyzer messages on disk from the moment they are
+// acknowledged until a person or retention lets them go.
+//
+// # The promise
+//
+// [Spool.Put] returns nil only when the message is on stable storage. From
+// then on it is in one of four states, and no crash, power cut, full disk or
+// failed write takes it out of all of them or puts it into two:
+//
+//	               Put                Done
+//	analyzer ------------> waiting ---------> delivered --+
+//	    |                  |  ^  |                 |      | retention
+//	    | Put (broken)     |  |  | Discard         |      v
+//	    +-------> parked <-+  |  +--> discarded ---|---> gone
+//	                 |        |           |        |
+//	                 +--------+-----------+--------+
+//	                        Retry
+//
+// A lane is one analyzer's queue. [Spool.Next] shows its oldest waiting
+// message and takes nothing away. Messages of a lane are ordered by their
+// number, and [Spool.Retry] puts one back to its old place.
+//
+// # Identity
+//
+// A message's [Key] is made of its lane, its bytes, and its occurrence: 0 the
+// first time, and one more each time the same bytes come after the resend
+// window. Inside the window they are a re-send: counted, acknowledged, and not
+// stored again. The index that knows the bytes holds one small entry for every
+// message that is stored, and retention removes entry and message together, but
+// never inside the window. Removing an entry raises the lane's floor, the
+// occurrence that unknown bytes get, past the entry's own. So no occurrence is
+// given out twice, the index is bounded by what is stored, and the price is
+// that in a spool which has forgotten something even a message that never came
+// before may begin at an occurrence above 0.
+//
+// # Stored how
+//
+// One bbolt file. Payloads are written once, in the bucket of records; where a
+// message is on its way is said by small entries in buckets of their own, so
+// that moving one rewrites little. Counters are kept in one entry per lane and
+// written with what they count. Every value carries a CRC32C over its key and
+// itself, which bbolt does not do.
+//
+// One goroutine writes. It commits what waits as one transaction, so that many
+// writers share two flushes; a lone writer waits for nobody. Memory follows
+// the file: nothing in it changes before a commit returned nil.
+//
+// After a commit that failed nobody knows what is on the disk. Intake stops,
+// the file is closed, the system's cache of it is dropped, and what is read
+// back decides whether each waiting Put is answered with nil or an error.
+//
+// Before bbolt may open the file, a walker of our own reads it: on a bad page
+// bbolt can end the process. A file that does not pass is set aside, what can
+// be read of it is written into a new one, and [Stats] tells what was lost. A
+// message whose entry was lost waits again; one found on a page out of use is
+// parked.
+//
+// Beside the file lie a marker, which says that there must be one, and a lock
+// file, which names the process that has it.
+//
+// # Caveats
+//
+// A disk that lies about flushes can lose what it acknowledged; the walker then
+// salvages the rest. When the newer of the two meta pages is unreadable the
+// older one counts, as after any power cut, and the last commit is gone with
+// it without a word.
+//
+// Salvage needs room for a copy of what is good. Discarded bytes that come
+// again are a new message. Drafts are rewritten in full with every piece. The
+// audit log grows for ever, by some 200 bytes an entry.
+//
+// Encryption hides payloads, kinds and faults. Lane names, times, sizes, states, reasons
+// and receipts stay readable, and what was written before it was switched on stays in
+// free pages until [Spool.Rekey] and [Spool.Compact] have run.
+//
+// The clock decides about re-sends and retention, and about nothing else.
+package spool

@@ -1,0 +1,93 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// FuzzPages changes a real file at places that the input names, and lets the
+// walker and the salvage read it.
+func FuzzPages(f *testing.F) {
+	file, inv := filled(f, Options{}, true)
+	f.Add([]byte{})
+	f.Add([]byte{0, 0, 16, 255})
+	f.Add([]byte{0, 64, 12, 255, 1, 0, 9, 1})
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		bad := bytes.Clone(file)
+		for ; len(edits) >= 4; edits = edits[4:] {
+			at := (int(edits[0])<<16 | int(edits[1])<<8 | int(edits[2])) % len(bad)
+			bad[at] = edits[3]
+		}
+		if len(edits) == 2 {
+			bad = bad[:len(bad)*int(edits[0])/256]
+		}
+		path := filepath.Join(t.TempDir(), "spool.db")
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = Verify(path)
+		s := &Spool{path: path, opt: Options{}.withDefaults()}
+		w, err := s.collect(path)
+		if err != nil {
+			return
+		}
+		defer w.f.Close()
+		for _, r := range w.records {
+			v, err := w.read(r)
+			if err != nil {
+				continue
+			}
+			if rec, _, err := decodeRecord(r.seq, v, nil, true); err != nil || inv.payload[r.seq] != string(rec.Payload) {
+				t.Fatalf("record %d passes with other bytes", r.seq)
+			}
+		}
+	})
+}
+
+// FuzzRecord decodes arbitrary bytes and reads back what was encoded.
+func FuzzRecord(f *testing.F) {
+	f.Add(uint64(1), []byte("H|\\^&"), "astm", "")
+	f.Add(uint64(1<<63), []byte{}, "", "line went dead")
+	f.Fuzz(func(t *testing.T, q uint64, payload []byte, kind, fault string) {
+		if len(payload) > recordHead {
+			if r, _, err := decodeRecord(Seq(q), payload, nil, true); err == nil && len(r.Payload) > len(payload) {
+				t.Fatal("more came out than went in")
+			}
+		}
+		in := Record{Payload: payload, Kind: clip(kind), Fault: clip(fault), Stage: Broken}
+		v, err := finishRecord(encodeBody(&in, tag{1}), Seq(q), 7, 3, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, size, err := decodeRecord(Seq(q), v, nil, true)
+		if err != nil || size != len(payload) || !bytes.Equal(out.Payload, payload) || out.Kind != in.Kind || out.Fault != in.Fault || out.Occurrence != 3 {
+			t.Fatalf("%+v %v", out, err)
+		}
+		v[rand.IntN(len(v))] ^= 1 << rand.IntN(8)
+		if _, err := openRecord(Seq(q), v); err == nil {
+			t.Fatal("a flipped bit is not noticed")
+		}
+	})
+}
+
+// FuzzImport reads arbitrary streams.
+func FuzzImport(f *testing.F) {
+	s, err := Open(filepath.Join(f.TempDir(), "spool.db"), Options{Reserve: -1, hooks: hooks{noSync: true}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { s.Close() })
+	put(f, s, msg("a", "one"))
+	var out bytes.Buffer
+	if _, err := s.Export(context.Background(), &out, Query{}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out.Bytes())
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		_, _ = s.Import(context.Background(), bytes.NewReader(stream))
+	})
+}

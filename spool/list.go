@@ -1,0 +1,119 @@
+package spool
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// Query selects records for List.
+type Query struct {
+	Lane  string // "": all lanes
+	State State  // Any: all states
+	After Seq    // only records with a greater number
+	Limit int    // 0: DefaultLimit
+}
+
+// DefaultLimit is how many records List returns at most when not told.
+const DefaultLimit = 100
+
+// List returns what q selects, in the order of the numbers, without payloads.
+// With a limit reached, the last Seq is the After of the next call.
+func (s *Spool) List(q Query) (found []Info, err error) {
+	if q.Limit <= 0 {
+		q.Limit = DefaultLimit
+	}
+	err = s.read(func(v *view) error {
+		found = nil
+		for _, h := range s.heads() {
+			if q.Lane != "" && q.Lane != h.name {
+				continue
+			}
+			for _, b := range q.State.buckets() {
+				found = s.listLane(v, h, b, q, found)
+			}
+		}
+		slices.SortFunc(found, func(a, b Info) int { return cmp.Compare(a.Seq, b.Seq) })
+		if len(found) > q.Limit {
+			found = found[:q.Limit]
+		}
+		return nil
+	})
+	return found, err
+}
+
+// buckets are those that hold records in state st.
+func (st State) buckets() []bucket {
+	switch st {
+	case Any:
+		return []bucket{waiting, parked, history, drafts}
+	case Waiting:
+		return []bucket{waiting}
+	case Parked:
+		return []bucket{parked}
+	case Delivered, Discarded:
+		return []bucket{history}
+	case Drafted:
+		return []bucket{drafts}
+	}
+	return nil
+}
+
+func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []Info) []Info {
+	prefix := laneKey(h.id)
+	from := laneSeqKey(h.id, uint64(q.After)+1)
+	if b == drafts {
+		from = prefix
+	}
+	c := v.b[b].Cursor()
+	n := 0
+	for k, value := c.Seek(from); bytes.HasPrefix(k, prefix) && n < q.Limit; k, value = c.Next() {
+		_, num, ok := splitLaneSeq(k)
+		if !ok {
+			continue
+		}
+		var info Info
+		if b == drafts {
+			if info, ok = s.draftInfo(h, value); !ok || info.Seq <= q.After {
+				continue
+			}
+		} else {
+			info = s.infoOf(v, h, Seq(num))
+		}
+		if q.State != Any && info.State != q.State {
+			continue
+		}
+		found = append(found, info)
+		n++
+	}
+	return found
+}
+
+func (s *Spool) infoOf(v *view, h laneHead, q Seq) Info {
+	r, size, err := decodeRecord(q, v.b[records].Get(seqKey(q)), s.keys, false)
+	if err != nil {
+		return Info{Lane: h.name, Seq: q, Size: -1, Damaged: true, Status: s.status(v, h.id, q, Complete, nil)}
+	}
+	r.Lane = h.name
+	r.Key = MessageKey(h.name, r.Stage, r.Digest, r.Occurrence)
+	r.Status = s.status(v, h.id, q, r.Stage, &r.Digest)
+	info := r.info()
+	info.Size = size
+	return info
+}
+
+func (s *Spool) draftInfo(h laneHead, value []byte) (Info, bool) {
+	if len(value) < 8 {
+		return Info{}, false
+	}
+	q := Seq(be64(value))
+	r, size, err := decodeRecord(q, value[8:], s.keys, false)
+	if err != nil {
+		return Info{Lane: h.name, Seq: q, Size: -1, Damaged: true, Status: Status{State: Drafted}}, true
+	}
+	r.Lane = h.name
+	r.Status = Status{State: Drafted, Changed: r.Received}
+	info := r.info()
+	info.Size = size
+	return info, true
+}

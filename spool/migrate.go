@@ -1,0 +1,36 @@
+package spool
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// migration brings a file from one format to the next, inside one transaction:
+// a crash leaves the old format or the new one.
+type migration func(*txn) error
+
+// migrations[i] leads from format i+1 to format i+2. There is none yet.
+var migrations = []migration{}
+
+// format is the newest format that this process knows.
+func (o *Options) format() uint32 {
+	return formatVersion + uint32(len(o.hooks.migrations))
+}
+
+func (s *Spool) migrate(t *txn) error {
+	b, err := t.get(settings, keyFormat)
+	if err != nil || len(b) != 4 {
+		return fmt.Errorf("format: %w", errCorrupt)
+	}
+	have := binary.BigEndian.Uint32(b)
+	if have == s.opt.format() {
+		return nil
+	}
+	for v := have; v < s.opt.format(); v++ {
+		if err := s.opt.hooks.migrations[v-1](t); err != nil {
+			return fmt.Errorf("migrate from format %d: %w", v, err)
+		}
+	}
+	s.opt.step("migrate: applied")
+	return t.put(settings, keyFormat, binary.BigEndian.AppendUint32(nil, s.opt.format()))
+}

@@ -1,0 +1,315 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Spool is an open store. Its methods may be called from any goroutine.
+type Spool struct {
+	path   string
+	opt    Options
+	keys   *keyring
+	secret atomic.Pointer[[32]byte] // of the digest index
+	lock   *lock
+	queue  *queue
+	space  *space
+
+	closing  chan struct{} // closed when Close begins
+	stop     chan struct{} // closed when nothing is put into the queue any more
+	stopped  chan struct{} // closed when the writer has ended
+	commands chan func()   // run by the writer between two groups
+	closeOne sync.Once
+	closeErr error
+
+	// Only the writer sets db, and holds dbMu for writing while it does. Read
+	// transactions hold it for reading.
+	dbMu sync.RWMutex
+	db   *bolt.DB
+
+	// The writer's own.
+	commits  uint64 // number of the last commit
+	changes  changes
+	pace     pace
+	retry    time.Duration // pause before the next attempt to reopen
+	unproven bool          // opened without going through the whole file
+
+	maintenance sync.Mutex     // held by backup and compaction
+	background  sync.WaitGroup // compactions that nobody asked for
+
+	// What is known of the file, as of the last commit.
+	mu        sync.Mutex
+	lanes     map[string]*lane
+	names     map[uint32]string
+	damage    []Damage
+	published uint64
+	failed    error         // why the file cannot be used now
+	repaired  chan struct{} // closed when failed ends
+	fault     error         // a reader met a bad page: the writer must reopen
+}
+
+// lane is what memory holds of a lane.
+type lane struct {
+	head  laneHead
+	ready chan struct{} // closed when a record comes to wait
+}
+
+// Open opens the spool in the database file path, or makes one. The folder is
+// made if need be. A file that is damaged is set aside and read into a new
+// one; Stats tells what was lost. Open fails when another process has the
+// spool (LockedError), when a newer labcourier wrote it (ErrNewer), when it is
+// encrypted with another key (ErrKey), or when the disk does not let it work.
+func Open(path string, o Options) (*Spool, error) {
+	s, err := open(path, o.withDefaults())
+	if err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func open(path string, o Options) (*Spool, error) {
+	keys, err := newKeyring(o.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	l, err := takeLock(path, o.Now())
+	if err != nil {
+		return nil, err
+	}
+	s := &Spool{
+		path: path, opt: o, keys: keys, lock: l, queue: newQueue(),
+		space:   &space{dir: filepath.Dir(path), free: o.hooks.diskFree, reserve: o.Reserve, warn: o.Warn},
+		closing: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}),
+		commands: make(chan func()), repaired: make(chan struct{}),
+		lanes: map[string]*lane{}, names: map[uint32]string{},
+	}
+	if err := s.start(); err != nil {
+		if s.db != nil {
+			_ = guard(s.db.Close)
+		}
+		l.release()
+		return nil, err
+	}
+	go func() {
+		defer close(s.stopped)
+		s.write()
+	}()
+	if s.unproven && !s.opt.hooks.noScrub {
+		s.background.Go(s.scrub)
+	}
+	return s, nil
+}
+
+// start brings the file into a state to work with.
+func (s *Spool) start() error {
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	if err := s.openFile(); err != nil {
+		return err
+	}
+	return s.firstCommit()
+}
+
+// openFile opens the file, which has been probed, and reads what memory holds
+// of it.
+func (s *Spool) openFile() error {
+	var db *bolt.DB
+	err := guard(func() (err error) {
+		db, err = bolt.Open(s.path, 0o600, s.opt.boltOptions())
+		return err
+	})
+	if errors.Is(err, bolt.ErrTimeout) {
+		return &LockedError{Path: s.path}
+	}
+	if err != nil {
+		return err
+	}
+	var heads []laneHead
+	var damage []Damage
+	var commits uint64
+	err = guard(func() (err error) {
+		heads, damage, commits, err = s.loadMemory(db)
+		return err
+	})
+	if err != nil {
+		_ = guard(db.Close)
+		return err
+	}
+	s.dbMu.Lock()
+	s.db = db
+	s.dbMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.commits, s.published, s.damage = commits, commits, damage
+	s.adopt(heads)
+	return nil
+}
+
+// closeFile takes the file away from readers and closes it.
+func (s *Spool) closeFile() error {
+	s.dbMu.Lock()
+	defer s.dbMu.Unlock()
+	db := s.db
+	s.db = nil
+	if db == nil {
+		return nil
+	}
+	return guard(db.Close)
+}
+
+// firstCommit does what an opened file is owed: migrations, and what a process
+// that died left behind.
+func (s *Spool) firstCommit() error {
+	ops := []*op{{apply: s.migrate, done: make(chan error, 1)}, {apply: s.endDrafts, done: make(chan error, 1)}, {apply: s.keepKeys, done: make(chan error, 1)}}
+	s.opt.step("open: first commit")
+	if err := s.commit(ops); err != nil {
+		return err
+	}
+	s.opt.step("open: committed")
+	for _, o := range ops {
+		if o.err != nil {
+			return o.err
+		}
+	}
+	return nil
+}
+
+// Close waits for what Put and the others have under way, and closes the file.
+// Calls made after it get ErrClosed.
+func (s *Spool) Close() error {
+	s.closeOne.Do(func() {
+		close(s.closing)
+		s.queue.close()
+		close(s.stop)
+		<-s.stopped
+		s.background.Wait()
+		s.maintenance.Lock() // a backup under way comes to its end first
+		defer s.maintenance.Unlock()
+		s.leaveClean()
+		wasOpen := s.db != nil
+		s.closeErr = s.closeFile()
+		if wasOpen && s.closeErr == nil {
+			s.noteClean()
+		}
+		if err := s.lock.release(); s.closeErr == nil {
+			s.closeErr = err
+		}
+		if s.closeErr != nil {
+			s.closeErr = fmt.Errorf("close spool %s: %w", s.path, s.closeErr)
+		}
+	})
+	return s.closeErr
+}
+
+// leaveClean writes the free list, so that the next Open need not scan the
+// file for it. Without it nothing is lost but time.
+func (s *Spool) leaveClean() {
+	if s.db == nil || s.healthy() != nil || s.opt.hooks.crash {
+		return
+	}
+	s.db.NoFreelistSync = false
+	_ = guard(func() error {
+		tx, err := s.db.Begin(true)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		return tx.Commit()
+	})
+}
+
+// adopt takes lane heads over. The caller holds mu.
+func (s *Spool) adopt(heads []laneHead) {
+	for _, h := range heads {
+		l := s.laneLocked(h.name)
+		more := h.waiting > l.head.waiting
+		l.head = h
+		s.names[h.id] = h.name
+		if more {
+			close(l.ready)
+			l.ready = make(chan struct{})
+		}
+	}
+}
+
+// laneLocked returns what memory holds of a lane, which need not be in the
+// file yet.
+func (s *Spool) laneLocked(name string) *lane {
+	l, ok := s.lanes[name]
+	if !ok {
+		l = &lane{ready: make(chan struct{})}
+		s.lanes[name] = l
+	}
+	return l
+}
+
+// publish takes what a commit changed over into memory.
+func (s *Spool) publish(t *txn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.published = s.commits
+	for _, h := range t.heads {
+		s.adopt([]laneHead{*h})
+	}
+	if t.damageSet {
+		s.damage = t.damage
+	}
+}
+
+func (s *Spool) committedHead(name string) (laneHead, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.lanes[name]
+	if !ok || l.head.id == 0 {
+		return laneHead{}, false
+	}
+	return l.head, true
+}
+
+func (s *Spool) laneName(id uint32) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name, ok := s.names[id]
+	return name, ok
+}
+
+// heads returns the lanes that are in the file, by name.
+func (s *Spool) heads() []laneHead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	heads := make([]laneHead, 0, len(s.names))
+	for _, name := range s.names {
+		heads = append(heads, s.lanes[name].head)
+	}
+	slices.SortFunc(heads, func(a, b laneHead) int { return strings.Compare(a.name, b.name) })
+	return heads
+}
+
+// signals returns what Next waits for: a record in the lane, or the end of a
+// failure.
+func (s *Spool) signals(name string) (ready, repaired <-chan struct{}, err error) {
+	select {
+	case <-s.closing:
+		return nil, nil, ErrClosed
+	default:
+	}
+	if name == "" || len(name) > maxLaneName {
+		return nil, nil, ErrNotFound
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.laneLocked(name).ready, s.repaired, nil
+}
