@@ -11,12 +11,6 @@ import (
 	"github.com/labcourier/labcourier/drivers"
 )
 
-// analyzerKeys is [[analyzer]] as it is written, without the drivers' tables.
-type analyzerKeys struct {
-	Analyzer
-	Profile string `toml:"profile" later:"yes"` // of the design, not of this version
-}
-
 // foundAnalyzer is an analyzer with its place.
 type foundAnalyzer struct {
 	table
@@ -49,6 +43,7 @@ func (t table) analyzers(cfg *Config) []foundAnalyzer {
 			continue
 		}
 		a := &cfg.Analyzers[i]
+		at = at.withProfile()
 		at.analyzer(a, cfg.Spool)
 		found = append(found, foundAnalyzer{at, a})
 	}
@@ -67,23 +62,18 @@ func analyzerPath(i int, n *node) path {
 }
 
 func (t table) analyzer(a *Analyzer, s Spool) {
-	var k analyzerKeys
 	kinds := t.c.kindNames()
-	t.read(&k, kinds...)
-	t.name("name", k.Name, "xn-550")
-	t.link(&k.Analyzer)
-	t.text(&k.Analyzer)
-	t.oneOf("status_default", string(k.StatusDefault), string(drivers.StatusPreliminary), string(drivers.StatusFinal))
+	t.read(a, kinds...)
+	t.name("name", a.Name, "xn-550")
+	t.link(a)
+	t.text(a)
+	t.oneOf("status_default", string(a.StatusDefault), string(drivers.StatusPreliminary), string(drivers.StatusFinal))
 	if t.has("resend_window") {
-		t.span("resend_window", k.ResendWindow, 0, 7*24*time.Hour)
+		t.span("resend_window", a.ResendWindow, 0, 7*24*time.Hour)
 	} else {
-		k.ResendWindow = s.ResendWindow
+		a.ResendWindow = s.ResendWindow
 	}
-	if t.has("profile") {
-		t.fault("profile", "is not known to this version, which has no profiles yet", "remove the key and write the analyzer's settings out")
-	}
-	k.Section = t.chooseDriver(k.Driver, k.Name)
-	*a = k.Analyzer
+	a.Section = t.chooseDriver(a.Driver, a.Name)
 }
 
 func (c *checker) kindNames() []string {
@@ -99,6 +89,9 @@ func (c *checker) kindNames() []string {
 func (t table) chooseDriver(driver, name string) drivers.Section {
 	names := t.c.kindNames()
 	hint := "use " + quoted(names)
+	if !t.has("driver") && t.has("profile") {
+		return drivers.NoSection{} // what is wrong with the profile was told
+	}
 	if !t.need("driver", driver, hint) {
 		return drivers.NoSection{}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -16,17 +17,18 @@ type checker struct {
 	file     string
 	dir      string // where relative paths start
 	kinds    []drivers.Kind
+	profiles fs.FS // NAME.toml each
 	bad      map[badKey]bool
 	faults   []Fault
 	warnings []Fault
 }
 
-func newChecker(file string, kinds []drivers.Kind) *checker {
+func newChecker(file string, kinds []drivers.Kind, profiles fs.FS) *checker {
 	dir, err := filepath.Abs(filepath.Dir(file))
 	if err != nil { // no working directory
 		dir = filepath.Dir(file)
 	}
-	return &checker{file: file, dir: dir, kinds: kinds, bad: map[badKey]bool{}}
+	return &checker{file: file, dir: dir, kinds: kinds, profiles: profiles, bad: map[badKey]bool{}}
 }
 
 // faulty reports whether something was told of that line.
@@ -36,7 +38,7 @@ func (c *checker) faulty(line int) bool {
 
 func (c *checker) reader() *reader {
 	return &reader{bad: c.bad, fault: func(n *node, p path, problem, hint string) {
-		c.faults = append(c.faults, newFault(c.file, n.at, p, problem, hint))
+		c.faults = append(c.faults, faultOf(n, c.file, p, problem, hint))
 	}}
 }
 
@@ -108,17 +110,17 @@ func (t table) note(key, problem, hint string) (Fault, bool) {
 	if t.told {
 		return Fault{}, false
 	}
-	at, p := t.at, t.path
+	about, p := t.n, t.path
 	if key != "" {
 		if t.c.bad[badKey{t.n, key}] {
 			return Fault{}, false
 		}
-		p = t.path.sub(key)
-		if v := t.n.get(key); v != nil {
-			at = v.at
-		}
+		p, about = t.path.sub(key), t.n.get(key)
 	}
-	return newFault(t.c.file, at, p, problem, hint), true
+	if about == nil || key == "" && t.n.from == "" {
+		return newFault(t.c.file, t.at, p, problem, hint), true
+	}
+	return faultOf(about, t.c.file, p, problem, hint), true
 }
 
 // need reports whether key is there; it is a fault if not. The hint says what

@@ -102,8 +102,9 @@ type Spool struct {
 
 // Analyzer is one table [[analyzer]].
 type Analyzer struct {
-	Name    string `toml:"name"`   // unique, whatever the case of its letters
-	Driver  string `toml:"driver"` // the name of a drivers.Kind
+	Name    string `toml:"name"`    // unique, whatever the case of its letters
+	Profile string `toml:"profile"` // "" or the one whose defaults are filled in
+	Driver  string `toml:"driver"`  // the name of a drivers.Kind
 	Enabled bool   `toml:"enabled"`
 
 	// Exactly one of these is set.

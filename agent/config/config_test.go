@@ -176,12 +176,19 @@ func TestExample(t *testing.T) {
 		t.Fatalf("want one fault, the secret file's; got:\n%v", err)
 	}
 	text = strings.Replace(text, "/etc/labcourier/client-secret", filepath.ToSlash(secretFile(t, "x")), 1)
-	plain := mustParse(t, text)
+	read := func(text string) *Config {
+		c, err := Parse("labcourier.toml", []byte(text), testKinds())
+		if err != nil {
+			t.Fatalf("the example is refused:\n%v", err)
+		}
+		return c
+	}
+	plain := read(text)
 	if len(plain.Warnings) > 0 {
 		t.Errorf("warnings:\n%v", Faults(plain.Warnings))
 	}
 	bare := regexp.MustCompile(`(?m)^#([a-z_]+ = )`)
-	shown := mustParse(t, bare.ReplaceAllString(text, "$1"))
+	shown := read(bare.ReplaceAllString(text, "$1"))
 	opts := compareConfigs()
 	if filepath.Separator != '/' { // the default shown is the one of Linux
 		plain.Agent.DataDir, shown.Agent.DataDir = "", ""

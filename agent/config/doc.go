@@ -1,6 +1,9 @@
 // Package config reads the agent's TOML file and says everything that is wrong
 // with it at once.
 //
+//	                        profiles
+//	                           |
+//	                           v
 //	bytes --> document --> reader --> checker --> Config and Warnings
 //	          (tree with   (unknown   (ranges,      or
 //	           places)      keys,      clashes,    Faults: all of them,
@@ -17,6 +20,17 @@
 // No fault and no warning quotes a value of the file, since any value may be a
 // secret that was written in the wrong place. Quoted are keys, and the names of
 // analyzers where they are proper names.
+//
+// # Profiles
+//
+// An analyzer that names a profile has that profile's defaults put into its
+// table before it is read, key by key, also inside of serial and of the driver's
+// table. A list is one value. What the file says itself goes before the profile;
+// nothing of a profile can be taken away, only set otherwise. The settings of a
+// serial line are taken only by an analyzer on one, and those of a driver only by
+// one that has it. A fault in a value that a profile gave stands at the line that
+// names the profile, and says so. The profiles and their form are the package
+// configs.
 //
 // # Secrets
 //

@@ -32,6 +32,9 @@ type node struct {
 	// told already.
 	spoiled bool
 
+	// from is the profile that the value comes from, "" for the file itself.
+	from string
+
 	names  []string         // of a table: its keys in the file's order
 	keys   map[string]*node // of a table
 	origin origin           // of a table

@@ -27,6 +27,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("[server.auth]\nSECRET = 1\n\"SECRET\" = { SECRET = 2 }\n[\"SECRET\"]\n"))
 	f.Add([]byte("server = { url = 'https://u:SECRET@h', auth = { client_secret_env = 'SECRET', scopes = ['SECRET', 1] } }\n"))
 	f.Add([]byte("[[analyzer]]\nname = 'SECRET'\ndriver = 'SECRET'\ntcp.listen = 'SECRET'\ncharset = 'SECRET'\ntimezone = 'SECRET'\nastm = { end = 'SECRET', idle = 'SECRET', SECRET = 1 }\n"))
+	f.Add([]byte(withAnalyzer(`profile = "roche-cobas-c311"`, `serial.device = "COM1"`, `astm.end = "SECRET"`)))
+	f.Add([]byte(withAnalyzer(`profile = "tosoh-g8"`, `profile = 'SECRET'`, `driver = "astm"`, `astm = { x.y = [{}] }`)))
 	f.Add([]byte("a = [[[{b = [1,\n# c\n2]}]]]\r\n'''x''' = \"\"\"y\n\"\"\"\n[a.b]\n[[a.b]]\nd = 2026-02-31T25:00:00Z\ne = 0x_1\n"))
 	goldens, err := filepath.Glob(filepath.Join("testdata", "bad", "*", "*.toml"))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/labcourier/labcourier/configs"
 	"github.com/labcourier/labcourier/drivers"
 )
 
@@ -59,6 +60,10 @@ func readFile(path string) (text []byte, problem, hint string) {
 // Parse reads the text of a configuration. The name stands in faults, and its
 // folder is where relative paths start; it need not exist.
 func Parse(name string, text []byte, kinds []drivers.Kind) (*Config, error) {
+	return parseWith(configs.Profiles(), name, text, kinds)
+}
+
+func parseWith(profiles fs.FS, name string, text []byte, kinds []drivers.Kind) (*Config, error) {
 	if f, ok := wholeFile(text); !ok {
 		f.File = name
 		return nil, Faults{f}
@@ -69,7 +74,7 @@ func Parse(name string, text []byte, kinds []drivers.Kind) (*Config, error) {
 		f.File = name
 		return nil, Faults{f}
 	}
-	c := newChecker(name, kinds)
+	c := newChecker(name, kinds, profiles)
 	d := readDocument(text)
 	for _, f := range d.flaws() {
 		c.faults = append(c.faults, newFault(name, f.at, path{}, f.problem, f.hint))

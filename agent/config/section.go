@@ -31,11 +31,22 @@ func (s section) Decode(dst any) error {
 	}
 	var faults []Fault
 	r := reader{bad: map[badKey]bool{}, fault: func(n *node, p path, problem, hint string) {
-		faults = append(faults, newFault(s.file, n.at, p, problem, hint))
+		faults = append(faults, faultOf(n, s.file, p, problem, hint))
 	}}
 	r.table(s.n, s.path, v.Elem())
 	return asError(faults)
 }
+
+// faultOf is a fault of the value n. One that the person did not write is said
+// to come from a profile.
+func faultOf(n *node, file string, p path, problem, hint string) Fault {
+	if from := n.lender(); from != "" {
+		problem += fromProfile(from)
+	}
+	return newFault(file, n.at, p, problem, hint)
+}
+
+func fromProfile(name string) string { return " (from profile " + name + ")" }
 
 func newFault(file string, at place, p path, problem, hint string) Fault {
 	if p.key != "" {
@@ -90,6 +101,9 @@ func (t table) refused(driver string, n *node, err error) {
 		return
 	}
 	key = mentioned(words, n.names)
+	if from := n.lender(); key == "" && from != "" && n.from == "" {
+		words += fromProfile(from)
+	}
 	in := t.sub(driver)
 	in.fault(key, "is refused by the driver: "+words, "see the settings of the driver "+driver+" in the example file")
 }

@@ -43,6 +43,14 @@ func (s source) line(n int) []byte {
 	return bytes.TrimRight(s.text[s.lines[n-1]:end], "\r\n")
 }
 
+// after is the text below line n.
+func (s source) after(n int) string {
+	if n >= len(s.lines) {
+		return ""
+	}
+	return string(s.text[s.lines[n]:])
+}
+
 // statementAfter is the line where the first statement after offset begins:
 // the rest of offset's line, blank lines and comments are passed over. Without
 // an offset (0) it is the first of the file.

@@ -101,12 +101,13 @@ charset = "utf-8"
 // good is a file without a mistake, with room for more at its end.
 const good = testAgent + testServer + testAuth + testAnalyzer
 
-// parse reads text as lab.toml, with TEST_SECRET set.
+// parse reads text as lab.toml, with TEST_SECRET set and the profiles of
+// testProfiles.
 func parse(t testing.TB, text string) (*Config, error) {
 	t.Helper()
 	t.Setenv("TEST_SECRET", "s3cret/value+")
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
-	return Parse("lab.toml", []byte(text), testKinds())
+	return parseWith(testProfiles(), "lab.toml", []byte(text), testKinds())
 }
 
 func mustParse(t testing.TB, text string) *Config {

@@ -31,6 +31,7 @@ func (p *program) command() *cobra.Command {
 		p.simulateCommand(),
 		p.decodeCommand(),
 		p.portsCommand(),
+		p.profilesCommand(),
 		p.versionCommand(),
 	)
 	return root

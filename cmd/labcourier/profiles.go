@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -71,7 +72,14 @@ func (p *program) showProfile(one config.Profile, asJSON bool) error {
 			paragraph(p.out, line)
 		}
 	}
-	fmt.Fprintf(p.out, "\nIt sets, where the file does not:\n\n%s\n", indented(one.Defaults))
+	if slices.Contains(one.Links, "serial") && !strings.Contains(one.Defaults, "serial = ") {
+		paragraph(p.out, "The settings of its serial line are not known: unless serial says otherwise they are 9600 baud, 8 data bits, no parity, 1 stop bit.")
+	}
+	besides := "manufacturer and model"
+	if one.Family {
+		besides = "the manufacturer"
+	}
+	fmt.Fprintf(p.out, "\nWhere the file does not, it sets %s, and:\n\n%s\n", besides, indented(one.Defaults))
 	fmt.Fprintf(p.out, "To use it, paste this into the configuration and make it yours:\n\n%s", indented(stanza(one)))
 	return nil
 }

@@ -90,15 +90,15 @@ func TestProfileDefaultsCanBeWrittenOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := *a.Analyzers[0].Serial, *b.Analyzers[0].Serial; got != want {
-				t.Errorf("serial %+v, want %+v", got, want)
+			got, want := a.Analyzers[0], b.Analyzers[0]
+			if *got.Serial != *want.Serial || got.Charset != want.Charset || got.StatusDefault != want.StatusDefault || got.Driver != want.Driver {
+				t.Errorf("%+v, want %+v", got, want)
 			}
 		})
 	}
 }
 
-// The promise of issue and README: many models, of many makers, and each says
-// what it rests on.
+// There are many models, of many makers, and each says what it rests on.
 func TestProfilesCoverTheField(t *testing.T) {
 	models, makers, known := map[string]bool{}, map[string]bool{}, map[string]int{}
 	for _, p := range builtIn(t) {
@@ -218,6 +218,38 @@ func TestVerifiedProfiles(t *testing.T) {
 				t.Errorf("%s: %v", p.Name, err)
 			}
 		}
+	}
+}
+
+// Profiles that rest on a description, with messages made up from it.
+func TestDescribedProfiles(t *testing.T) {
+	for _, c := range []struct {
+		profile, raw string
+		reports      []string
+	}{
+		{"mindray-bs-200", "\vMSH|^~\\&|Mindray|BS-200|||20260719145353||ORU^R01|1|P|2.3.1||||0||ASCII|||\rPID|1|9\r" +
+			"OBR|1|0000000002|7|Mindray^BS-200|N||20260719145300||||||||serum\rOBX|1|NM|2|ALT|31.5|U/L|-||||F\r\x1c\r" +
+			"\vMSH|^~\\&|Mindray|BS-200|||20260719145353||ORU^R01|2|P|2.3.1||||0||ASCII|||\r" +
+			"OBR|1||8|Mindray^BS-200|N||20260719145300||||||||serum\rOBX|1|NM|2|ALT|31.5|U/L|-||||F\r\x1c\r",
+			[]string{"patient 0000000002 1", "patient  held 1"}},
+		{"r-biopharm-rida-cube-scan", "Name: Muster\r\nID: 1234\r\nType: Sample\r\nApplic:Basic10\r\nGluFru:103 mg/l\r\nXY: <100 mmol/l\r\nTime: 14:44\r\nDate: 08-02-2026\r\n\r\n\r\n" +
+			"\r\nName:\r\nID: 12\r\nType: Control\r\nGluFru:101 mg/l\r\n\r\n\r\n",
+			[]string{"patient 1234 2", "qc 12 1"}},
+		{"sysmex-kx-21", "\x02D1U2611220       K-400000000S0064 0452 0131 0398 0881-0290 0329 0245+" + strings.Repeat("0000 ", 10) + "\x03", []string{"patient K-400 8"}},
+		{"siemens-dca-vantage-astm", "H|\\^&|||DCA VANTAGE^4.0^S1|||||||P|1|20260102030405\rP|1|4711\rO|1||001^0123|^^^HbA1c|||||||Q||||||||||||||F\rR|1|^^^HbA1c|5.9|%||||F\rL|1|N\r",
+			[]string{"qc  held 1"}},
+	} {
+		t.Run(c.profile, func(t *testing.T) {
+			cfg, err := oneAnalyzer(t, fmt.Sprintf("[[analyzer]]\nname = \"a\"\nprofile = %q\ntimezone = \"UTC\"\nserial = { device = \"COM3\" }\n", c.profile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			an := cfg.Analyzers[0]
+			got, refused := outcome(kindNamed(t, an.Driver), []byte(c.raw), an.ParseOptions())
+			if refused != "" || !slices.Equal(got, c.reports) {
+				t.Errorf("got  %q %s\nwant %q", got, refused, c.reports)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,355 @@
+package text
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/labcourier/labcourier/drivers"
+)
+
+// Step is what a link wants done. Its slices are valid until the link is used
+// again.
+type Step struct {
+	// Store are pieces to be put on stable storage, in order. When there are
+	// any, Link.Stored must be called with the outcome before anything else.
+	Store []Piece
+
+	// Reply are the bytes to send, none if empty.
+	Reply []byte
+
+	// Whole is the number of complete messages that are now stored and, where
+	// the analyzer is answered, acknowledged by Reply.
+	Whole int
+
+	// Refused is why a frame is not taken, in words without content. Reply is
+	// then the configured refusal, or empty for silence.
+	Refused string
+}
+
+// Piece is something to be stored.
+type Piece struct {
+	Stage   drivers.Stage
+	Payload []byte // valid until the link is used again
+	Fault   string // for drivers.Broken
+}
+
+// Link receives from one analyzer: bytes, silences, hang-up and the outcome of a
+// store go in, steps come out. It is pure: it does no input or output and knows
+// no time. It is not safe for concurrent use.
+type Link struct {
+	*description
+	dec       decoder
+	accepting func() error
+
+	msg     []byte // frames of the message that is coming in
+	broken  string // why that message cannot be whole any more
+	skipped bool   // a frame of it was refused: nothing more of it is taken
+
+	unsettled []byte           // a message that a mark without answer ended, and that is not stored yet
+	after     func(error) Step // what follows Step.Store
+	pieces    []Piece
+	counts    map[string]uint64
+}
+
+// NewLink returns a link for the analyzer that o describes. Accepting is asked
+// whenever the analyzer asks whether it may begin.
+func NewLink(o Options, accepting func() error) (*Link, error) {
+	d, err := describe(o)
+	if err != nil {
+		return nil, err
+	}
+	return newLink(d, accepting), nil
+}
+
+func newLink(d *description, accepting func() error) *Link {
+	l := &Link{description: d, dec: decoder{framing: d.framing}, accepting: accepting, counts: map[string]uint64{}}
+	l.dec.reset()
+	return l
+}
+
+// Wait is how long to wait for the next byte before calling Silence; 0: for ever.
+func (l *Link) Wait() time.Duration {
+	switch {
+	case l.dec.inside() && l.framing.kind == byIdle:
+		return l.Frame.Idle
+	case l.dec.inside():
+		return l.Timeout
+	case l.unsettled != nil:
+		return l.Timeout
+	case len(l.msg) == 0 && l.broken == "" && !l.skipped:
+		return 0
+	case l.Message.Idle > 0:
+		return l.Message.Idle
+	}
+	return l.Timeout
+}
+
+// Feed takes bytes from the line until one of them asks for something, or all.
+// It returns how many it took.
+func (l *Link) Feed(p []byte) (n int, s Step) {
+	for n < len(p) {
+		used, e := l.dec.feed(p[n:])
+		n += used
+		if e.kind == nothing {
+			continue
+		}
+		if s = l.found(e); s.asks() {
+			break
+		}
+	}
+	if l.dec.noise > 0 {
+		l.count("noise_bytes", l.dec.noise)
+		l.dec.noise = 0
+	}
+	return n, s
+}
+
+func (s Step) asks() bool {
+	return len(s.Store) > 0 || len(s.Reply) > 0 || s.Whole > 0 || s.Refused != ""
+}
+
+func (l *Link) found(e event) Step {
+	switch e.kind {
+	case whole:
+		return l.frame(e.text, e.end)
+	case badCheck:
+		l.count("check_errors", 1)
+		return l.refuseFrame(e.text, "the check of a frame differs from its text (frame.check says how it is computed)")
+	case tooLong:
+		l.count("long_frames", 1)
+		return l.refuseFrame(e.text, "a frame is longer than max_message, or its end mark is missing")
+	case cut:
+		l.count("cut_frames", 1)
+		return l.cutFrame(e.text, "a frame began before the one before it had ended")
+	}
+	if bytes.IndexByte(l.Enquiry, e.byte) >= 0 {
+		return l.enquiry()
+	}
+	return l.endMark()
+}
+
+// answers reports whether the analyzer waits to be answered, and so keeps what
+// is not acknowledged.
+func (l *Link) answers() bool { return len(l.Ack) > 0 }
+
+// refuseFrame deals with a frame that cannot be taken.
+func (l *Link) refuseFrame(text []byte, why string) Step {
+	if l.answers() {
+		return Step{Reply: l.Nak, Refused: why}
+	}
+	s := l.cutFrame(text, why)
+	s.Refused = why
+	return s
+}
+
+// cutFrame keeps a frame of which only a part came, unless the analyzer will send
+// it again.
+func (l *Link) cutFrame(text []byte, why string) Step {
+	if l.answers() {
+		return Step{}
+	}
+	if len(text) > l.framing.max {
+		text = text[:l.framing.max]
+	}
+	if l.many() {
+		l.broken = or(l.broken, why)
+		if len(l.msg)+len(text) <= l.framing.max {
+			l.msg = append(append(l.msg, text...), l.framing.end...)
+		}
+		if l.last != nil && l.last.Match(text) {
+			return l.finish(why)
+		}
+		return Step{}
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return Step{}
+	}
+	return l.store(Piece{Stage: drivers.Broken, Payload: text, Fault: why})
+}
+
+func (l *Link) store(p ...Piece) Step {
+	l.pieces = append(l.pieces[:0], p...)
+	return Step{Store: l.pieces}
+}
+
+func (l *Link) busy(err error) Step {
+	return Step{Reply: l.Nak, Refused: "cannot store now: " + err.Error()}
+}
+
+// frame takes a good frame.
+func (l *Link) frame(text, end []byte) Step {
+	l.count("frames", 1)
+	if l.unsettled != nil {
+		return l.settle(l.busy, func() Step { return l.frame(text, end) })
+	}
+	if l.many() {
+		return l.add(text, end)
+	}
+	if len(bytes.TrimSpace(text)) == 0 { // a blank line is no message
+		return Step{Reply: l.Ack}
+	}
+	l.after = func(err error) Step {
+		if err != nil {
+			return l.busy(err)
+		}
+		return Step{Reply: l.Ack, Whole: 1}
+	}
+	return l.store(Piece{Stage: drivers.Complete, Payload: text})
+}
+
+// enquiry answers an analyzer that asks whether it may begin.
+func (l *Link) enquiry() Step {
+	if l.unsettled != nil {
+		return l.settle(l.busy, l.enquiry)
+	}
+	left, ok := l.end("the analyzer began anew before it had ended the message")
+	if !ok {
+		return l.grant()
+	}
+	// It is kept if it can be; the analyzer is about to send it again.
+	l.after = func(error) Step { return l.grant() }
+	return l.store(left)
+}
+
+func (l *Link) grant() Step {
+	if err := l.accepting(); err != nil {
+		return l.busy(err)
+	}
+	return Step{Reply: l.Ack}
+}
+
+// endMark ends the message. The mark has no answer: a message that cannot be
+// stored now stays a durable draft, and what the analyzer sends next is refused
+// until it is.
+func (l *Link) endMark() Step {
+	if l.unsettled != nil {
+		return l.settleQuietly()
+	}
+	return l.finish("")
+}
+
+// finish ends the message that is coming in.
+func (l *Link) finish(fault string) Step {
+	left, ok := l.end(fault)
+	if !ok {
+		return Step{}
+	}
+	if left.Stage == drivers.Complete {
+		l.unsettled = left.Payload
+		return l.settleQuietly()
+	}
+	return l.store(left)
+}
+
+// end takes the message that is coming in out of the link.
+func (l *Link) end(fault string) (Piece, bool) {
+	left, ok := l.leftover(fault)
+	left.Payload = bytes.Clone(left.Payload)
+	l.forget()
+	return left, ok
+}
+
+// settle stores what an end mark or a silence ended, and goes on with then, or
+// with refuse if it cannot be stored.
+func (l *Link) settle(refuse func(error) Step, then func() Step) Step {
+	l.after = func(err error) Step {
+		if err != nil {
+			return refuse(err)
+		}
+		l.unsettled = nil
+		s := then()
+		s.Whole++
+		return s
+	}
+	return l.store(Piece{Stage: drivers.Complete, Payload: l.unsettled})
+}
+
+// settleQuietly is settle where the analyzer waits for no answer.
+func (l *Link) settleQuietly() Step {
+	refuse := func(err error) Step { return Step{Refused: "cannot store now: " + err.Error()} }
+	return l.settle(refuse, func() Step { return Step{} })
+}
+
+// Silence tells that nothing came for as long as Wait said.
+func (l *Link) Silence() Step {
+	if l.dec.inside() {
+		text := l.dec.silence()
+		if l.framing.kind == byIdle {
+			return l.idleFrame(text)
+		}
+		if !l.many() || l.answers() {
+			l.count("cut_frames", 1)
+		}
+		why := fmt.Sprintf("nothing came for %s in the middle of a frame", l.Timeout)
+		if s := l.cutFrame(text, why); s.asks() {
+			return s
+		}
+		if !l.many() {
+			return Step{}
+		}
+	}
+	if l.unsettled != nil {
+		return l.settleQuietly()
+	}
+	if l.Message.Idle > 0 {
+		return l.finish("")
+	}
+	l.count("timeouts", 1)
+	return l.finish(fmt.Sprintf("nothing came for %s in the middle of a message", l.Timeout))
+}
+
+// idleFrame is a frame that silence ended. Of one that was too long nothing is
+// left.
+func (l *Link) idleFrame(text []byte) Step {
+	if len(text) == 0 {
+		return Step{}
+	}
+	return l.frame(text, nil)
+}
+
+// HangUp tells that the connection is gone. It is called again until the step
+// asks for nothing.
+func (l *Link) HangUp() Step {
+	const why = "the connection ended in the middle of a message"
+	if text := l.dec.silence(); len(text) > 0 {
+		if l.CloseEnds && l.framing.kind == byIdle {
+			return l.idleFrame(text)
+		}
+		if s := l.cutFrame(text, why); s.asks() {
+			return s
+		}
+	}
+	if l.unsettled != nil {
+		return l.settleQuietly()
+	}
+	if l.CloseEnds && l.Message.Idle > 0 {
+		return l.finish("")
+	}
+	return l.finish(why)
+}
+
+// Stored tells how storing Step.Store went.
+func (l *Link) Stored(err error) Step {
+	after := l.after
+	l.after = nil
+	if after == nil {
+		return Step{}
+	}
+	return after(err)
+}
+
+// Counts hands out what was counted since it was last called.
+func (l *Link) Counts() map[string]uint64 {
+	c := l.counts
+	if len(c) > 0 {
+		l.counts = map[string]uint64{}
+	}
+	return c
+}
+
+func (l *Link) count(name string, n uint64) {
+	if n > 0 {
+		l.counts[name] += n
+	}
+}
