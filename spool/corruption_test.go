@@ -73,7 +73,7 @@ func fileBytes(t testing.TB, path string) []byte {
 // what a disk does.
 func scratch(t testing.TB) string {
 	t.Helper()
-	if dir, err := os.MkdirTemp("/dev/shm", "spool-test-"); err == nil {
+	if dir, err := os.MkdirTemp("/dev/shm", "spool-test-"); err == nil { //nolint:usetesting // not in memory
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		return dir
 	}

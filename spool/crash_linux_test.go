@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -44,7 +45,7 @@ func (p plan) command(t *testing.T, wrap ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := append(wrap, os.Args[0])
+	args := slices.Concat(wrap, []string{os.Args[0]})
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "LABCOURIER_SPOOL_CHILD="+string(text))
 	cmd.Stderr = os.Stderr

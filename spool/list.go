@@ -43,8 +43,8 @@ func (s *Spool) List(q Query) (found []Info, err error) {
 }
 
 // buckets are those that hold records in state st.
-func (st State) buckets() []bucket {
-	switch st {
+func (s State) buckets() []bucket {
+	switch s {
 	case Any:
 		return []bucket{waiting, parked, history, drafts}
 	case Waiting:

@@ -26,7 +26,7 @@ func takeLock(dbPath string, now time.Time) (*lock, error) {
 	}
 	held, err := lockFile(f)
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("lock spool %s: %w", path, err)
 	}
 	if held {

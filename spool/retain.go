@@ -51,7 +51,7 @@ func (t *txn) prune(n int) (more bool, err error) {
 		if !old && over <= 0 {
 			return false, nil
 		}
-		freed, err := t.forget(it.key, it.value, at, q, now)
+		freed, err := t.forget(it.key, it.value, q, now)
 		if err != nil {
 			return false, err
 		}
@@ -75,7 +75,7 @@ func (s *Spool) overQuota() int64 {
 
 // forget removes one record of the history with all that points at it, or,
 // while its bytes may still be sent again, puts the removal off.
-func (t *txn) forget(key, value []byte, at time.Time, q Seq, now time.Time) (freed int64, err error) {
+func (t *txn) forget(key, value []byte, q Seq, now time.Time) (freed int64, err error) {
 	sealed, err := openSmall(key, value)
 	if err != nil {
 		return 0, t.del(expiry, key) // the record stays; nothing says whose it is

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +35,7 @@ func (s *Spool) salvage(m *marker, cause error) error {
 		_ = removeIfThere(fresh)
 		return fmt.Errorf("salvage: %w", err)
 	}
-	w.f.Close() // Windows renames no open file
+	_ = w.f.Close() // Windows renames no open file
 	s.opt.step("salvage: written")
 	if err := setAside(s.path, aside); err != nil {
 		return fmt.Errorf("salvage: %w", err)
@@ -87,7 +88,6 @@ type wreck struct {
 	digests   []kv
 	drafts    []kv
 	audit     []kv
-	damage    []byte
 	sequences map[string]uint64
 	records   []found
 
@@ -123,7 +123,7 @@ func (s *Spool) collect(path string) (*wreck, error) {
 	}
 	info, err := f.Stat()
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, err
 	}
 	w := &wreck{
@@ -150,7 +150,7 @@ func (s *Spool) collect(path string) (*wreck, error) {
 		return v, nil
 	}, s.keys, s.opt.format())
 	if errors.Is(w.idErr, ErrKey) || errors.Is(w.idErr, ErrNewer) {
-		f.Close()
+		_ = f.Close()
 		return nil, w.idErr
 	}
 	slices.SortStableFunc(w.records, func(a, b found) int { return cmp.Compare(a.seq, b.seq) })
@@ -178,9 +178,7 @@ func (w *wreck) walk(t *walker) {
 			w.badBucket[name] = true
 		}
 	}
-	for name, n := range t.sequences {
-		w.sequences[name] = n
-	}
+	maps.Copy(w.sequences, t.sequences)
 }
 
 func pageRange(lo, hi []byte) Range {

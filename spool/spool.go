@@ -12,6 +12,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Spool is an open store. Its methods may be called from any goroutine.
@@ -99,7 +100,7 @@ func open(path string, o Options) (*Spool, error) {
 		if s.db != nil {
 			_ = guard(s.db.Close)
 		}
-		l.release()
+		_ = l.release()
 		return nil, err
 	}
 	go func() {
@@ -131,7 +132,7 @@ func (s *Spool) openFile() error {
 		db, err = bolt.Open(s.path, 0o600, s.opt.boltOptions())
 		return err
 	})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return &LockedError{Path: s.path}
 	}
 	if err != nil {

@@ -133,7 +133,7 @@ func (s *Spool) commitGroup(ops []*op) {
 		answer(ops, nil)
 	}
 	err := s.commit(ops)
-	for err == errAgain {
+	for errors.Is(err, errAgain) {
 		kept := ops[:0]
 		for _, o := range ops {
 			if o.spoilt {
@@ -194,7 +194,7 @@ func (s *Spool) commit(ops []*op) (err error) {
 			_ = guard(t.tx.Rollback) // after a failed Commit there is nothing left to roll back
 		}
 		s.changes.undo()
-		if err == errAgain {
+		if errors.Is(err, errAgain) {
 			return err
 		}
 		return fmt.Errorf("commit: %w", err)

@@ -31,7 +31,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 			if v := w.header.Get(wholeTrailer); v != "" {
 				w.resp.Trailer.Set(wholeTrailer, v)
 			}
-			write.Close()
+			_ = write.Close()
 		}()
 		d.handler.ServeHTTP(w, r)
 	}()

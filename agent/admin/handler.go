@@ -83,7 +83,7 @@ func refuse(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.Status)
-	json.NewEncoder(w).Encode(e)
+	_ = json.NewEncoder(w).Encode(e) // the caller may be gone
 }
 
 func answer(w http.ResponseWriter, v any) error {

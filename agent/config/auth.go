@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -75,12 +76,7 @@ func secretKeys(prefix string) []string {
 }
 
 func (t table) hasSecret(prefix string) bool {
-	for _, k := range secretKeys(prefix) {
-		if t.has(k) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(secretKeys(prefix), t.has)
 }
 
 // secret returns the one secret that is given under the keys of prefix, after a

@@ -124,8 +124,8 @@ func device(name string) string {
 	if com := strings.ToUpper(strings.TrimSuffix(strings.TrimPrefix(name, `\\.\`), ":")); strings.HasPrefix(com, "COM") {
 		return com
 	}
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		return real
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		return target
 	}
 	return filepath.Clean(name)
 }

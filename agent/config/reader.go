@@ -122,7 +122,7 @@ func (r *reader) value(n *node, p path, dst reflect.Value) bool {
 	if dst.Type() == reflect.TypeFor[time.Duration]() {
 		return r.span(n, p, dst)
 	}
-	if u, ok := dst.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](dst.Addr()); ok {
 		if n.kind != isText {
 			return r.mismatch(n, p, dst.Type())
 		}
@@ -137,7 +137,7 @@ func (r *reader) value(n *node, p path, dst reflect.Value) bool {
 		if n.kind != isTable {
 			return r.mismatch(n, p, dst.Type())
 		}
-		if d, ok := dst.Addr().Interface().(defaulter); ok {
+		if d, ok := reflect.TypeAssert[defaulter](dst.Addr()); ok {
 			d.setDefaults()
 		}
 		r.table(n, p, dst)

@@ -95,12 +95,12 @@ func (t table) refused(driver string, n *node, err error) {
 		}
 		return
 	}
-	key, words := "", strings.ReplaceAll(err.Error(), "\n", "; ")
+	words := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if n == nil {
 		t.fault("", words, "see the settings of the driver "+driver+" in the example file")
 		return
 	}
-	key = mentioned(words, n.names)
+	key := mentioned(words, n.names)
 	if from := n.lender(); key == "" && from != "" && n.from == "" {
 		words += fromProfile(from)
 	}

@@ -30,11 +30,10 @@ const (
 
 // client makes single requests and reads their answers whole.
 type client struct {
-	http   *http.Client
-	agent  string
-	plain  atomic.Bool // the server does not take compressed bodies
-	gzips  sync.Pool   // of *gzip.Writer
-	bodies sync.Pool   // of *bytes.Buffer
+	http  *http.Client
+	agent string
+	plain atomic.Bool // the server does not take compressed bodies
+	gzips sync.Pool   // of *gzip.Writer
 }
 
 // answer is an HTTP answer, read to its end.

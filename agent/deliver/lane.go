@@ -163,5 +163,5 @@ func (l *lane) pause(ctx context.Context, why string, c Cause, asked time.Durati
 		d = max(shortestPause/2, min(asked, longestAsked)) + d/20 // not all lanes at once
 	}
 	l.wait(why, c)
-	sleep(ctx, d)
+	_ = sleep(ctx, d)
 }

@@ -262,7 +262,7 @@ func TestMapperFaults(t *testing.T) {
 	mapper := func(err error) func(*Options, *world) {
 		return func(o *Options, w *world) {
 			inner := o.Map
-			o.Map = Mapper(inner)
+			o.Map = inner
 			bad := true
 			o.Map = func(rec specRecord) (specPlan, error) {
 				if bad {

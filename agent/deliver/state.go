@@ -167,7 +167,7 @@ func (d *Deliverer) watch(ctx context.Context) {
 	probe := Probe(d.client.http, d.o.BaseURL)
 	for ctx.Err() == nil {
 		if rest := quiet - time.Since(d.breaker.lastHeard()); rest > 0 {
-			sleep(ctx, rest)
+			_ = sleep(ctx, rest)
 			continue
 		}
 		leave, err := d.breaker.enter(ctx, func(string) {})
@@ -179,7 +179,7 @@ func (d *Deliverer) watch(ctx context.Context) {
 		cancel()
 		if err != nil {
 			leave.down(oneLine(err.Error()), false, 0)
-			sleep(ctx, longestProbePause)
+			_ = sleep(ctx, longestProbePause)
 			continue
 		}
 		leave.up(false)

@@ -171,14 +171,13 @@ func testMap(rec spool.Record) (fhir.Plan, error) {
 	id := fmt.Sprintf("%s.%d", lane, n)
 	device := testEntry("Device", lane+".device", "")
 	specimen := testEntry("Specimen", id+".specimen", "")
-	report := testEntry("DiagnosticReport", id+".report", "", device.FullURL, specimen.FullURL)
 	var results []fhir.Entry
 	refs := []string{device.FullURL, specimen.FullURL}
 	for i := range observations {
 		o := testEntry("Observation", fmt.Sprintf("%s.o%d", id, i), strings.Repeat("x", pad), device.FullURL, specimen.FullURL)
 		results, refs = append(results, o), append(refs, o.FullURL)
 	}
-	report = testEntry("DiagnosticReport", id+".report", "", refs...)
+	report := testEntry("DiagnosticReport", id+".report", "", refs...)
 	return fhir.Plan{Steps: []fhir.Step{
 		{Name: fhir.StepDevice, Entries: []fhir.Entry{device}},
 		{Name: fhir.StepSpecimen, Entries: []fhir.Entry{specimen}},

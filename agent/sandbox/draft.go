@@ -94,7 +94,8 @@ func (d *draft) build(id, author string, now time.Time) *resource {
 			b = append(append(b, ','), m.whole...)
 		}
 	}
-	r.raw = append(b, '}')
+	b = append(b, '}')
+	r.raw = b
 	return r
 }
 

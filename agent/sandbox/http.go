@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -89,9 +90,7 @@ func (s *Server) answer(c *call) reply {
 	if !token && strings.HasPrefix(c.r.URL.Path, BasePath) {
 		s.unitWindow.header(head, "fhirInteractions", now)
 	}
-	for k, v := range rep.header {
-		head[k] = v
-	}
+	maps.Copy(head, rep.header)
 	rep.header = head
 	return rep
 }
@@ -115,7 +114,7 @@ const maxDrain = 64 << 20
 // observed: a small body can be too large.
 func (s *Server) readBody(c *call) *outcome {
 	var in io.Reader = c.r.Body
-	defer io.Copy(io.Discard, io.LimitReader(c.r.Body, maxDrain))
+	defer func() { _, _ = io.Copy(io.Discard, io.LimitReader(c.r.Body, maxDrain)) }()
 	switch c.r.Header.Get("Content-Encoding") {
 	case "", "identity":
 	case "gzip":
@@ -154,9 +153,7 @@ func send(w http.ResponseWriter, rep reply, b Break) {
 		drop(w, true)
 		return
 	}
-	for k, v := range rep.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), rep.header)
 	w.Header().Set("Content-Length", strconv.Itoa(len(rep.body)))
 	w.WriteHeader(rep.status)
 	if b == BreakInAnswer {

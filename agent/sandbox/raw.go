@@ -87,7 +87,7 @@ func text(b []byte) string {
 		return string(b[1 : len(b)-1])
 	}
 	var s string
-	json.Unmarshal(b, &s) // b is valid
+	_ = json.Unmarshal(b, &s) // b is valid
 	return s
 }
 

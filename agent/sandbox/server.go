@@ -144,7 +144,7 @@ func (s *Server) Start(addr string) (baseURL string, stop func(context.Context) 
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		srv.Serve(l) // ends with ErrServerClosed, and only by stop
+		_ = srv.Serve(l) // ends with ErrServerClosed, and only by stop
 	}()
 	stop = func(ctx context.Context) error {
 		defer func() { <-served }()

@@ -182,7 +182,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if srv.Shutdown(grace) != nil {
 		srv.Close()
 	}
-	<-served
+	<-served //nolint:errcheck // ErrServerClosed, by Shutdown
 	return nil
 }
 

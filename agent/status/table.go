@@ -163,7 +163,7 @@ func cut(s string, n int) string {
 // broken where it must be.
 func folded(s string, n int) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		if line != "" && columnsOf(line)+1+columnsOf(word) > n {
 			lines, line = append(lines, line), ""
 		}

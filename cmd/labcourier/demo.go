@@ -81,7 +81,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer stop(context.WithoutCancel(ctx))
+	defer func() { _ = stop(context.WithoutCancel(ctx)) }()
 	if err := d.plug(ctx); err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (d *demo) analyze(ctx context.Context, a *agent.Agent, b bench, seed uint64
 			d.acknowledged[fmt.Sprintf("SIM-%s-%06d", strings.ToUpper(b.name[:3]), sent)] = len(model.Tests)
 		},
 	}
-	an.Run(ctx) // ends with ctx, or when all was sent
+	_ = an.Run(ctx) // ends with ctx, or when all was sent
 }
 
 // settle waits until the server has a report for every message.

@@ -68,7 +68,7 @@ func TestNoPatientDataInSight(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"log": log.String(), "status": string(shown)} {
-		for _, line := range strings.Split(text, "\n") {
+		for line := range strings.SplitSeq(text, "\n") {
 			if strings.Contains(strings.ToUpper(line), "PRIVATE") {
 				t.Errorf("patient data in the %s: %s", name, line)
 			}

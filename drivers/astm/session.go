@@ -64,9 +64,9 @@ func (d *Driver) serve(ctx context.Context, session uint64, c drivers.Conn) erro
 	s.link = NewLink(d.opts, d.handler.Accepting)
 	err := s.run()
 	if s.link.Ending() {
-		s.do(s.link.Silence(time.Now())) // the answer may not reach anybody
+		_ = s.do(s.link.Silence(time.Now())) // the answer may not reach anybody
 	}
-	s.do(s.link.HangUp()) // what was not whole is kept in sight
+	_ = s.do(s.link.HangUp()) // what was not whole is kept in sight
 	s.tally()
 	return err
 }

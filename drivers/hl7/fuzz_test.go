@@ -82,7 +82,7 @@ func checkAnswer(t *testing.T, in incoming, ack []byte, level byte) {
 // FuzzUnescape: text without escapes stays, and what was escaped comes out.
 func FuzzUnescape(f *testing.F) {
 	f.Add(`a|b^c&d~e\f`, `\X41\\.br\\Zx\\H`)
-	f.Fuzz(func(t *testing.T, plain, any string) {
+	f.Fuzz(func(t *testing.T, plain, other string) {
 		decode := func(raw []byte) string { return strings.ToValidUTF8(string(raw), "\uFFFD") }
 		ascii := strings.Map(func(r rune) rune {
 			if r < ' ' || r >= 0x7F {
@@ -97,17 +97,17 @@ func FuzzUnescape(f *testing.F) {
 		if got := standard.unescape(escaped, decode); got != ascii {
 			t.Errorf("%q came out as %q", ascii, got)
 		}
-		got := standard.unescape(any, decode)
-		if utf8.ValidString(any) && !utf8.ValidString(got) {
-			t.Errorf("%q made of %q", got, any)
+		got := standard.unescape(other, decode)
+		if utf8.ValidString(other) && !utf8.ValidString(got) {
+			t.Errorf("%q made of %q", got, other)
 		}
-		if !strings.Contains(any, `\`) && got != any {
-			t.Errorf("%q made of %q", got, any)
+		if !strings.Contains(other, `\`) && got != other {
+			t.Errorf("%q made of %q", got, other)
 		}
 	})
 }
 
-// FuzzParse: any bytes make reports of valid text or an error, never a panic.
+// FuzzParse: other bytes make reports of valid text or an error, never a panic.
 func FuzzParse(f *testing.F) {
 	for _, m := range []string{
 		"MSH|^~\\&|A^B|C|||2026||OUL^R22^OUL_R22|1|P|2.5.1|||ER|AL||UNICODE UTF-8|||LAB-29^IHE\rPID|1|a|b^c~d|e|N^M||19800101|F\rSPM|1|S1&B^F||SER^x|||||||Q||||||20261122\rSAC|||C1\rOBR|1|\"\"||T^t^L^LN^x^LN|R|20261122\rORC|OK\rTQ1|||||||||S\rOBX|1|SN|T||<^1^:^2|10^9/L|1-2~3|L~\"\"|||F|||20261122||op~x||m^v~s|20261122\rNTE|1|L|a~\\X41\\\rOBX|2|ED|T|2|^a^b^Base64^AA\rQPD|x\rMSA|AA\r",

@@ -64,7 +64,7 @@ func decoded(t *testing.T, raw []byte) (v any) {
 
 // shown is v without what is empty, a time as one text. Nil: v is empty.
 func shown(v reflect.Value) any {
-	if at, ok := v.Interface().(drivers.Time); ok {
+	if at, ok := reflect.TypeAssert[drivers.Time](v); ok {
 		return shownTime(at)
 	}
 	switch v.Kind() {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/labcourier/labcourier/drivers"
@@ -138,7 +137,7 @@ func (p *parser) text(raw []byte, h header) string {
 	switch {
 	case !cs.known:
 		p.problem(&p.base, "MSH-18 names no character set that is known: the site's is used")
-	case cs.enc == encoding.Encoding(unicode.UTF8) && !utf8.Valid(raw):
+	case cs.enc == unicode.UTF8 && !utf8.Valid(raw):
 		p.problem(&p.base, "the text is not UTF-8 although MSH-18 says so: the site's character set is used")
 	}
 	p.decode = cs.decoder(site)

@@ -77,9 +77,7 @@ func (d *Driver) serve(ctx context.Context, session uint64, c drivers.Conn) erro
 	s := &conversation{Driver: d, ctx: context.WithoutCancel(ctx), session: session, conn: c, dec: d.opts.decoder()}
 	err := s.run()
 	if b, block := s.dec.HangUp(); block {
-		if werr := s.block(b); err == nil { // the answer may not reach anybody
-			err = werr
-		}
+		_ = s.block(b) // the answer may not reach anybody
 	}
 	s.line.Count("noise_bytes", s.dec.Noise())
 	return err
@@ -213,7 +211,7 @@ func (s *conversation) answer(in []incoming) error {
 	}
 	for i, b := range s.answers(in) {
 		if i > 0 {
-			time.Sleep(betweenAnswers)
+			<-time.After(betweenAnswers)
 		}
 		if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			return err

@@ -172,11 +172,11 @@ func FuzzBlocks(f *testing.F) {
 	f.Add([]byte("MSH|^~\\&|\r"), []byte("PID|1\r"), []byte("\r\n\x00abc"))
 	f.Fuzz(func(t *testing.T, one, two, noise []byte) {
 		for _, p := range [][]byte{one, two} {
-			if len(p) == 0 || bytes.IndexByte(p, VT) >= 0 || bytes.Contains(p, []byte{FS, CR}) || bytes.Contains(p, []byte{FS, LF}) || bytes.IndexAny(p, "\xff\xfe") >= 0 {
+			if len(p) == 0 || bytes.IndexByte(p, VT) >= 0 || bytes.Contains(p, []byte{FS, CR}) || bytes.Contains(p, []byte{FS, LF}) || bytes.ContainsAny(p, "\xff\xfe") {
 				t.Skip("not sendable, or a mark of this test")
 			}
 		}
-		if bytes.IndexByte(noise, VT) >= 0 || bytes.IndexAny(noise, "\xff\xfe") >= 0 {
+		if bytes.IndexByte(noise, VT) >= 0 || bytes.ContainsAny(noise, "\xff\xfe") {
 			t.Skip("not noise")
 		}
 		raw := slices.Concat(noise, AppendBlock(nil, one), noise, AppendBlock(nil, two), noise)

@@ -110,7 +110,7 @@ func readDocument(raw []byte, charset encoding.Encoding) (*element, error) {
 	for {
 		t, err := d.RawToken()
 		switch {
-		case err == io.EOF && root != nil && len(open) == 0:
+		case errors.Is(err, io.EOF) && root != nil && len(open) == 0:
 			return root, nil
 		case err != nil:
 			return nil, errMalformed
@@ -182,11 +182,11 @@ func declared(raw []byte) string {
 	if !bytes.HasPrefix(raw, []byte("<?xml")) {
 		return ""
 	}
-	end := bytes.Index(raw, []byte("?>"))
-	if end < 0 {
+	before, _, ok := bytes.Cut(raw, []byte("?>"))
+	if !ok {
 		return ""
 	}
-	_, after, found := bytes.Cut(raw[:end], []byte("encoding"))
+	_, after, found := bytes.Cut(before, []byte("encoding"))
 	if !found {
 		return ""
 	}

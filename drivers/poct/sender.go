@@ -41,9 +41,9 @@ func (s Sender) Send(ctx context.Context, c drivers.Conn, message []byte) error 
 	var reading sync.WaitGroup
 	reading.Go(d.read)
 	defer func() {
-		c.SetReadDeadline(time.Unix(1, 0)) // ends the reading
+		_ = c.SetReadDeadline(time.Unix(1, 0)) // ends the reading
 		reading.Wait()
-		c.SetReadDeadline(time.Time{})
+		_ = c.SetReadDeadline(time.Time{})
 	}()
 	for _, part := range d.script(message) {
 		if part.requested {

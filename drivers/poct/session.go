@@ -62,7 +62,7 @@ func (d *Driver) serve(ctx context.Context, session uint64, c drivers.Conn) erro
 	s := &conversation{Driver: d, ctx: context.WithoutCancel(ctx), session: session, conn: c}
 	s.link = NewLink(d.opts, d.handler.Accepting)
 	err := s.run()
-	s.do(s.link.HangUp()) // what was not whole is kept in sight
+	_ = s.do(s.link.HangUp()) // what was not whole is kept in sight
 	s.tally()
 	return err
 }

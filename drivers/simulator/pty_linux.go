@@ -23,8 +23,8 @@ func OpenPTY() (port *PTY, device string, err error) {
 	// The slave stays open here: without it a master whose other end is not
 	// open yet reads as hung up, and its settings would be lost.
 	if err := makeRaw(slave); err != nil {
-		master.Close()
-		slave.Close()
+		_ = master.Close()
+		_ = slave.Close()
 		return nil, "", err
 	}
 	return &PTY{master: master, slave: slave}, slave.Name(), nil
@@ -45,7 +45,7 @@ func (p *PTY) Open(ctx context.Context) (drivers.Conn, error) {
 
 // Close unplugs the line.
 func (p *PTY) Close() error {
-	p.slave.Close()
+	_ = p.slave.Close()
 	return p.master.Close()
 }
 

@@ -263,7 +263,7 @@ func (d *decoder) skip(p []byte) int {
 		d.reset()
 		return i + 1
 	}
-	seen := append(d.buf, p...) // what may be the beginning of the mark, and p
+	seen := slices.Concat(d.buf, p) // what may be the beginning of the mark, and p
 	if i := bytes.Index(seen, d.end); i >= 0 {
 		n := i + len(d.end) - len(d.buf)
 		d.reset()

@@ -66,7 +66,6 @@ type parser struct {
 
 	baseContext fields // date, time, operator and instrument of base
 	context     fields // and those that hold now
-	began       bool   // a rule said that the current report begins here
 	twice       bool   // OneReport, and two specimens
 }
 
@@ -117,7 +116,7 @@ func (p *parser) take(n int, r *rule, reading reading) {
 		}
 	}
 	for _, m := range reading.results {
-		p.result(n, r, own, m)
+		p.result(n, own, m)
 	}
 }
 
@@ -211,7 +210,7 @@ func reportText(rep *drivers.Report, name string) *string {
 
 // result adds a result. One without a value of its own belongs to the result of
 // the same test that is there already: its range, its flag.
-func (p *parser) result(n int, r *rule, own fields, m measured) {
+func (p *parser) result(n int, own fields, m measured) {
 	get := func(name string) string {
 		return or(m.fields[name], or(own[name], p.context[name]))
 	}

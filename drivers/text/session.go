@@ -74,7 +74,7 @@ func (d *Driver) serve(ctx context.Context, session uint64, c drivers.Conn) erro
 	s.link = newLink(d.desc, d.handler.Accepting)
 	err := s.run()
 	for range hangUps {
-		s.do(s.link.HangUp()) // an answer does not reach anybody
+		_ = s.do(s.link.HangUp()) // an answer does not reach anybody
 	}
 	s.tally()
 	return err

@@ -12,7 +12,6 @@ type tags struct {
 	rule      *rule
 	delimiter string
 	targets   map[string][]string // tag to fields
-	columns   []Column
 }
 
 func (f *faults) tagged(where string, r *rule) layout {

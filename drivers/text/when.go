@@ -16,7 +16,7 @@ type timeFormat struct {
 }
 
 // newTimeFormat reads a format such as "DD/MM/YYYY hh:mm".
-func newTimeFormat(text string) (timeFormat, error) {
+func newTimeFormat(text string) (timeFormat, error) { //nolint:funlen // a table of letters
 	var f timeFormat
 	var layout strings.Builder
 	has := map[string]bool{}

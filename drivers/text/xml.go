@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,10 +47,10 @@ func readXML(raw []byte, charset func([]byte) string) (*element, error) {
 	depth, count := 0, 0
 	for {
 		t, err := d.Token()
-		if err == io.EOF && root != nil && at == nil {
+		if errors.Is(err, io.EOF) && root != nil && at == nil {
 			return root, nil
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil, errors.New("it holds no XML document")
 		}
 		if err != nil {
@@ -139,9 +140,7 @@ func (l *tree) read(rec record) (out []reading, ok bool) {
 		if len(l.rule.Results) == 0 {
 			r.results = append(r.results, measured{res, l.rule.Decimals})
 		} else {
-			for name, text := range res {
-				r.own[name] = text
-			}
+			maps.Copy(r.own, res)
 		}
 		for _, col := range l.rule.Results {
 			value, there := e.find(steps(col.At))
@@ -173,8 +172,8 @@ func (l *tree) walk(e *element, visit func(*element)) {
 
 // at reports whether e and what is around it have the names of path.
 func (e *element) at(path []string) bool {
-	for i := len(path) - 1; i >= 0; i-- {
-		if e == nil || e.name != path[i] {
+	for _, p := range slices.Backward(path) {
+		if e == nil || e.name != p {
 			return false
 		}
 		e = e.parent
