@@ -171,7 +171,7 @@ func (l *comLine) Close() error {
 	l.closed.Store(true)
 	for !l.users.TryLock() {
 		_ = windows.PurgeComm(l.handle, windows.PURGE_TXABORT|windows.PURGE_RXABORT)
-		time.Sleep(pollTime / 10)
+		time.Sleep(pollTime / 10) //nolint:forbidigo // Close has no cancellation to hear; each turn ends a call that began after the last
 	}
 	defer l.users.Unlock()
 	errs := []error{l.port.Close()}
