@@ -139,6 +139,7 @@ func analyzerStatus(d drivers.Status, lane spool.LaneStats, now time.Time) statu
 		Queued:       lane.Waiting,
 		Parked:       lane.Parked,
 		Delivered:    lane.Delivered,
+		Options:      d.Options,
 		Counters:     d.Counters,
 	}
 	if lane.Waiting > 0 && !lane.OldestWaiting.IsZero() {

@@ -3,6 +3,7 @@ package drivers
 import (
 	"context"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -58,6 +59,22 @@ type Listening interface {
 
 	// Addr is the address that is listened on, "" while it is not.
 	Addr() string
+}
+
+// Guarded is implemented by listening ports that do not keep every peer.
+type Guarded interface {
+	// Refusals may be called at any time; the counts begin with the port.
+	Refusals() Refusals
+}
+
+// Refusals counts the connections that a listening port did not keep.
+type Refusals struct {
+	Refused     uint64     // peers that are not on the allow list
+	LastRefused netip.Addr // the last of them; invalid: none yet
+	LastAt      time.Time  // when that was
+
+	// Displaced counts connections that were closed because too many were open.
+	Displaced uint64
 }
 
 // Conn is one open connection to an analyzer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,10 +26,11 @@ type Line struct {
 	sessions uint64 // connections ever served
 }
 
-// NewLine returns a Line over p. Nothing is opened before Run.
-func NewLine(p Port, log zerolog.Logger) *Line {
+// NewLine returns a Line over p. Nothing is opened before Run. The options are
+// those of Status.Options.
+func NewLine(p Port, log zerolog.Logger, options ...string) *Line {
 	l := &Line{port: p, log: log}
-	l.status = Status{Link: LinkDown, Since: time.Now(), Reason: "not started", Counters: map[string]uint64{}}
+	l.status = Status{Link: LinkDown, Since: time.Now(), Reason: "not started", Options: options, Counters: map[string]uint64{}}
 	if p != nil {
 		l.status.Port = p.String()
 	}
@@ -60,6 +62,9 @@ func (l *Line) Run(ctx context.Context, serve ServeFunc) error {
 	}()
 	_, listens := l.port.(Listening)
 	l.set(l.idle(), "")
+	if len(l.status.Options) > 0 {
+		l.log.Info().Strs("options", l.status.Options).Msg("options in force that bend the protocol")
+	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = minReopen, maxReopen
 	for ctx.Err() == nil {
@@ -99,10 +104,28 @@ func (l *Line) serve(ctx context.Context, c Conn, serve ServeFunc) {
 // Status returns a copy of the counts and the state of the link.
 func (l *Line) Status() Status {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	s := l.status
-	s.Counters = maps.Clone(s.Counters)
+	s.Options, s.Counters = slices.Clone(s.Options), maps.Clone(s.Counters)
+	l.mu.Unlock()
+	if g, guarded := l.port.(Guarded); guarded {
+		s.turnedAway(g.Refusals())
+	}
 	return s
+}
+
+// turnedAway adds what the port did not keep. While nobody is connected, the last
+// peer that was not let in may well be the analyzer: the reason names it.
+func (s *Status) turnedAway(r Refusals) {
+	if r.Displaced > 0 {
+		s.Counters["peers_displaced"] = r.Displaced
+	}
+	if r.Refused == 0 {
+		return
+	}
+	s.Counters["peers_not_allowed"] = r.Refused
+	if s.Link == LinkListening && s.Reason == "" {
+		s.Reason = "turned " + r.LastRefused.String() + " away, which is not on the list: if that is the analyzer, add it to allow in its tcp"
+	}
 }
 
 // Acknowledged counts a message that was stored and acknowledged.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,6 +139,40 @@ func TestLineServesPeersSideBySide(t *testing.T) {
 		stop() // closes b, although it is silent
 		if _, err := b.Read(make([]byte, 1)); err == nil {
 			t.Error("still open after the end")
+		}
+	})
+}
+
+// guardedPort is a port that turned peers away.
+type guardedPort struct {
+	*drivertest.Port
+	told drivers.Refusals
+}
+
+func (p guardedPort) Refusals() drivers.Refusals { return p.told }
+
+// Peers that the port did not keep, and the options in force, are in the status.
+func TestLineTellsWhomThePortTurnedAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := guardedPort{drivertest.NewPort(), drivers.Refusals{Refused: 3, LastRefused: netip.MustParseAddr("10.0.5.77"), Displaced: 2}}
+		l := drivers.NewLine(p, zerolog.Nop(), "checksum = none")
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- l.Run(ctx, nil) }()
+		synctest.Wait()
+		s := l.Status()
+		if s.Counters["peers_not_allowed"] != 3 || s.Counters["peers_displaced"] != 2 || !strings.Contains(s.Reason, "10.0.5.77") {
+			t.Errorf("status %+v", s)
+		}
+		if !slices.Equal(s.Options, []string{"checksum = none"}) {
+			t.Errorf("options %q", s.Options)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if s := l.Status(); s.Reason != "stopped" {
+			t.Errorf("the reason of a stopped link is %q", s.Reason)
 		}
 	})
 }

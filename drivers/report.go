@@ -79,6 +79,8 @@ type Specimen struct {
 // Order is what was asked for.
 type Order struct {
 	Tests     []Code
+	Placer    string       // the laboratory's order number: ORC-2, OBR-2
+	Filler    string       // the analyzer's order number: ORC-3, OBR-3
 	Priority  string       // as sent: S, A, R
 	Action    string       // as sent: O.12
 	Status    ResultStatus // of the report as a whole
@@ -102,6 +104,7 @@ type Result struct {
 	Index int
 
 	Test       Code
+	SubID      string // tells results of one test apart: OBX-4
 	Value      Value
 	Unit       string   // as sent
 	Range      []string // reference ranges, as sent

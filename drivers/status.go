@@ -1,6 +1,9 @@
 package drivers
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // LinkState is the state of an analyzer's link.
 type LinkState string
@@ -26,6 +29,22 @@ type Status struct {
 	Refused      uint64 // frames or messages answered with a refusal
 	Broken       uint64 // messages that ended before they were whole
 
-	// Counters are the driver's own: "noise_bytes", "checksum_errors".
+	// Options are the options in force that bend the protocol for this analyzer,
+	// as the configuration writes them: "checksum = none". Empty: it is followed
+	// to the letter.
+	Options []string
+
+	// Counters are the driver's own, "noise_bytes", "checksum_errors", and what
+	// the port turned away: "peers_not_allowed", "peers_displaced".
 	Counters map[string]uint64
+}
+
+// AppendOption adds an option to the list of Status.Options, unless it is unset
+// or says what the standard says.
+func AppendOption[T comparable](list []string, key string, value, standard T) []string {
+	var unset T
+	if value == unset || value == standard {
+		return list
+	}
+	return append(list, fmt.Sprintf("%s = %v", key, value))
 }

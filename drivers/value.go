@@ -27,6 +27,24 @@ func ParseValue(text string) Value {
 	return v
 }
 
+// WithComma reads the value again as one whose decimal point is a comma, for
+// analyzers of which somebody said so. A point is then none: in "1.234" nobody
+// can tell thousands from thousandths.
+func (v Value) WithComma() Value {
+	if v.Absent != "" || v.Code != nil {
+		return v
+	}
+	if strings.Contains(v.Text, ".") {
+		v.Comparator, v.Number = "", ""
+		return v
+	}
+	if strings.Count(v.Text, ",") == 1 {
+		meant := ParseValue(strings.Replace(v.Text, ",", ".", 1))
+		v.Comparator, v.Number = meant.Comparator, meant.Number
+	}
+	return v
+}
+
 // isDecimal reports whether s is digits with at most one sign before, one point
 // among and one exponent behind them.
 func isDecimal(s string) bool {

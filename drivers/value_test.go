@@ -42,6 +42,23 @@ func TestParseValue(t *testing.T) {
 	}
 }
 
+func TestWithComma(t *testing.T) {
+	for _, c := range []struct{ text, comparator, number string }{
+		{"7,41", "", "7.41"},
+		{"< 0,05", "<", "0.05"},
+		{"12", "", "12"},
+		{"1.234", "", ""}, // thousands or thousandths
+		{"1.234,5", "", ""},
+		{"1,234,5", "", ""},
+		{"A, B", "", ""},
+		{"---", "", ""},
+	} {
+		if got := ParseValue(c.text).WithComma(); got.Text != c.text || got.Comparator != c.comparator || got.Number != c.number {
+			t.Errorf("%q: %+v", c.text, got)
+		}
+	}
+}
+
 func FuzzParseValue(f *testing.F) {
 	f.Add("<= +1.50e-3")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -6,6 +6,7 @@ const (
 	systemCategory = "http://terminology.hl7.org/CodeSystem/observation-category"
 	systemEffect   = "urn:labcourier:effective"
 	urlAnalyzed    = "http://hl7.org/fhir/StructureDefinition/observation-analysis-date-time"
+	urlSubID       = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid" // of OBX-4
 )
 
 // observation maps one result of the order.
@@ -31,6 +32,9 @@ func (ord *order) observation(res *drivers.Result) (Entry, error) {
 	}
 	if at := dateTime(res.Completed); at != "" {
 		o.Extension = []extension{{URL: urlAnalyzed, ValueDateTime: at}}
+	}
+	if sub := clean(res.SubID); sub != "" {
+		o.Extension = append(o.Extension, extension{URL: urlSubID, Extension: []extension{{URL: "original-sub-identifier", ValueString: sub}}})
 	}
 	var n notes
 	n.comments(res.Notes)

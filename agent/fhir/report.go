@@ -8,6 +8,7 @@ import (
 
 const (
 	systemSection = "http://terminology.hl7.org/CodeSystem/v2-0074"
+	systemIDType  = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 	// urlReportNote carries R5's DiagnosticReport.note in R4.
 	urlReportNote = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
@@ -39,7 +40,7 @@ func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, er
 		ResourceType:      "DiagnosticReport",
 		Meta:              msg.meta(effective.tags()...),
 		Extension:         reportNotes(r, effective),
-		Identifier:        []identifier{id},
+		Identifier:        append([]identifier{id}, orderNumbers(&r.Order)...),
 		Status:            string(reportStatus(r)),
 		Category:          []codeableConcept{{Coding: []coding{{System: systemSection, Code: "LAB", Display: "Laboratory"}}}},
 		Code:              reportCode(r.Order.Tests, o.own),
@@ -49,6 +50,17 @@ func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, er
 		Result:            refs,
 	})
 	return results, report, err
+}
+
+// orderNumbers are the order's numbers at the laboratory and at the analyzer. They
+// have no system: the message does not say whose numbers they are.
+func orderNumbers(o *drivers.Order) (list []identifier) {
+	for _, n := range []struct{ code, text string }{{"PLAC", o.Placer}, {"FILL", o.Filler}} {
+		if value := clean(n.text); value != "" {
+			list = append(list, identifier{Type: &codeableConcept{Coding: []coding{{System: systemIDType, Code: n.code}}}, Value: value})
+		}
+	}
+	return list
 }
 
 // reportEffective is the effective time of the first result that has one.

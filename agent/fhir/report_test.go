@@ -135,6 +135,28 @@ func TestSpecimens(t *testing.T) {
 	}
 }
 
+// The order's numbers (OBR-2, OBR-3) and the sub-id (OBX-4), as the v2-to-FHIR
+// maps of HL7 have them.
+func TestOrderNumbers(t *testing.T) {
+	r := patientReport(0, "S1", 1)
+	r.Order.Placer, r.Order.Filler, r.Results[0].SubID = "PL-1", "FI-1", "CT1"
+	p := mustPlan(t, testInput(r))
+	d := decode[diagnosticReport](t, entries(p, StepReport)[0])
+	var got []string
+	for _, id := range d.Identifier[1:] {
+		got = append(got, id.Type.Coding[0].System+"|"+id.Type.Coding[0].Code+" "+id.System+id.Value)
+	}
+	const types = "http://terminology.hl7.org/CodeSystem/v2-0203|"
+	if diff := cmp.Diff([]string{types + "PLAC PL-1", types + "FILL FI-1"}, got); diff != "" {
+		t.Error(diff)
+	}
+	o := decode[observation](t, entries(p, StepObservations)[0])
+	want := extension{URL: urlSubID, Extension: []extension{{URL: "original-sub-identifier", ValueString: "CT1"}}}
+	if len(o.Extension) == 0 || !cmp.Equal(o.Extension[len(o.Extension)-1], want) {
+		t.Errorf("extensions %+v", o.Extension)
+	}
+}
+
 // What a later report knows of the same tube completes what the first said.
 func TestSpecimenIsCompleted(t *testing.T) {
 	first, second := patientReport(0, "A", 1), patientReport(1, "A", 1)

@@ -89,7 +89,9 @@ type meta struct {
 
 type extension struct {
 	URL             string      `json:"url"`
+	Extension       []extension `json:"extension,omitempty"`
 	ValueDateTime   string      `json:"valueDateTime,omitempty"`
+	ValueString     string      `json:"valueString,omitempty"`
 	ValueAnnotation *annotation `json:"valueAnnotation,omitempty"`
 }
 

@@ -83,6 +83,7 @@ func cardDetails(a Analyzer, now time.Time, state string) (all []fact) {
 	}
 	add("Port", a.Port)
 	add("Peer", a.Peer)
+	add("Bends the standard", strings.Join(a.Options, "; "))
 	if !a.Since.IsZero() {
 		add("In this state for", span(now.Sub(a.Since.Time)))
 	}

@@ -106,6 +106,7 @@ Stored  214 waiting, 0 parked, 4,873 delivered; 1.0 MiB, 75.7 GiB free
 
 ANALYZER            DRIVER  LINK       LAST MSG   WAITING    PARKED DELIVERED
 xn-550              astm    down       22 min          55         0     2,410
+  Bends the standard: checksum = any-case; specimen_id = O.4.3
   open /dev/ttyUSB0: no such file or directory.
 bc-5380             hl7     connected  1 min           53         0     1,204
 cobas-c311          astm    connected  12 min          53         0     1,187

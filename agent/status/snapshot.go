@@ -113,6 +113,7 @@ type Analyzer struct {
 	WaitingReason string `json:"waiting_reason"`   // why this lane's oldest message waits, where the server as a whole does not
 	OldestWaiting int64  `json:"oldest_waiting_s"` // seconds since the oldest queued message came; 0 while none is queued
 
+	Options  []string          `json:"options"`  // in force, that bend the protocol's standard: "checksum = none"
 	Counters map[string]uint64 `json:"counters"` // the driver's own
 }
 
@@ -125,9 +126,12 @@ func (s Snapshot) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(s))
 }
 
-// MarshalJSON writes a missing table of counters as an empty one.
+// MarshalJSON writes a missing list or table as an empty one.
 func (a Analyzer) MarshalJSON() ([]byte, error) {
 	type plain Analyzer
+	if a.Options == nil {
+		a.Options = []string{}
+	}
 	if a.Counters == nil {
 		a.Counters = map[string]uint64{}
 	}

@@ -22,11 +22,14 @@ func healthy() Snapshot {
 		Spool: Spool{Delivered: 4873, Results: 12431, Bytes: 1 << 20, DiskFree: 81234567890, Accepting: true},
 	}
 	for i, a := range []Analyzer{
-		{Name: "xn-550", Driver: "astm", Port: "serial /dev/ttyUSB0 9600 8N1", Peer: "/dev/ttyUSB0", Delivered: 2410},
+		{Name: "xn-550", Driver: "astm", Port: "serial /dev/ttyUSB0 9600 8N1", Peer: "/dev/ttyUSB0", Delivered: 2410, Options: []string{"checksum = any-case", "specimen_id = O.4.3"}},
 		{Name: "bc-5380", Driver: "hl7", Port: "tcp listen 0.0.0.0:2575", Peer: "10.0.5.31:50112", Delivered: 1204},
 		{Name: "cobas-c311", Driver: "astm", Port: "tcp connect 10.0.5.12:4001", Peer: "10.0.5.12:4001", Delivered: 1187},
 		{Name: "gem-5000", Driver: "poct1a", Port: "tcp listen 0.0.0.0:3001", Peer: "10.0.5.44:61220", Delivered: 72},
 	} {
+		if a.Options == nil {
+			a.Options = []string{}
+		}
 		a.Link, a.Since = LinkConnected, before(5*time.Hour)
 		a.LastByte, a.LastMessage = before(time.Duration(i*i*i*90+8)*time.Second), before(time.Duration(i*i*i*90+8)*time.Second)
 		a.Acknowledged, a.Refused = a.Delivered, 1

@@ -115,6 +115,9 @@ func (t *table) analyzers(s Snapshot) {
 	t.line(strings.Join(head, " "))
 	for _, a := range s.Analyzers {
 		t.line(strings.Join(t.row(a, s.now()), " "))
+		if len(a.Options) > 0 {
+			t.wrap("  ", 2, "Bends the standard: "+strings.Join(a.Options, "; "))
+		}
 		for _, note := range newCard(a, s.now()).Notes {
 			t.wrap("  ", 2, note)
 		}

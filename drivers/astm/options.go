@@ -3,6 +3,8 @@ package astm
 import (
 	"errors"
 	"fmt"
+
+	"github.com/labcourier/labcourier/drivers"
 )
 
 // Options bend the standard for one analyzer. The zero value is the standard.
@@ -35,6 +37,10 @@ type Options struct {
 	// without blanks, the first not @.
 	SpecimenPattern string `toml:"specimen_pattern"`
 
+	// Decimal is "," if a comma in a value is its decimal point: 7,41. Unset: a
+	// value with a comma is text.
+	Decimal string `toml:"decimal"`
+
 	// QCPrefixes are how the ids of control materials begin. Unset: "QC-".
 	QCPrefixes []string `toml:"qc_prefixes"`
 }
@@ -59,10 +65,21 @@ func (o Options) validate() error {
 	oneOf("end", o.End, "L", "eot")
 	oneOf("checksum", o.Checksum, "required", "any-case", "none")
 	oneOf("frame_end", o.FrameEnd, "crlf", "any")
+	oneOf("decimal", o.Decimal, ".", ",")
 	between("max_frame", o.MaxFrame, 240, 1<<20)
 	between("max_message", o.MaxMessage, 240, 256<<20)
 	if _, err := newSpecimenRule(o); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// inForce lists the options that bend the standard, for the status.
+func (o Options) inForce() (list []string) {
+	list = drivers.AppendOption(list, "end", o.End, "L")
+	list = drivers.AppendOption(list, "checksum", o.Checksum, "required")
+	list = drivers.AppendOption(list, "frame_end", o.FrameEnd, "crlf")
+	list = drivers.AppendOption(list, "max_frame", o.MaxFrame, MaxFrameText)
+	list = drivers.AppendOption(list, "specimen_id", o.SpecimenID, defaultPlace)
+	return drivers.AppendOption(list, "decimal", o.Decimal, ".")
 }

@@ -23,7 +23,7 @@ func Parse(payload []byte, o drivers.ParseOptions) ([]drivers.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{opts: o, rule: rule, delim: standard, decode: newDecoder(o.Charset)}
+	p := &parser{opts: o, comma: opts.Decimal == ",", rule: rule, delim: standard, decode: newDecoder(o.Charset)}
 	for i, rec := range splitRecords(p.decode(payload)) {
 		if err := p.record(i+1, rec); err != nil {
 			return nil, err
@@ -40,6 +40,7 @@ var errNoHeader = errors.New("the first record is no H record: this is not a LIS
 // parser walks the records of one message and knows what each belongs to.
 type parser struct {
 	opts   drivers.ParseOptions
+	comma  bool // a comma in a value is its decimal point
 	rule   specimenRule
 	delim  delimiters
 	decode decoder
@@ -186,7 +187,7 @@ func (p *parser) result(r record) {
 	res := drivers.Result{
 		Index:      len(rep.Results),
 		Test:       testCode(r.components(r.repeats(3)[0])),
-		Value:      readValue(r),
+		Value:      p.value(r),
 		Unit:       r.text(5),
 		StatusRaw:  r.text(9),
 		Operator:   r.component(11, 1),
@@ -196,7 +197,7 @@ func (p *parser) result(r record) {
 		Completed:  p.timeIn(rep, r, 13),
 	}
 	for _, rng := range r.repeats(6) {
-		if s := r.clean(rng); s != "" {
+		if s := readRange(r, rng); s != "" {
 			res.Range = append(res.Range, s)
 		}
 	}
@@ -286,12 +287,26 @@ func readNote(r record) drivers.Note {
 	return n
 }
 
-// readValue reads R.4. A value of several components, such as the index with
+// readRange reads one repetition of R.6. Yumizen H500 says in a second component
+// that it is one: "0.15 - 0.40^REFERENCE_RANGE".
+func readRange(r record, rep string) string {
+	parts := r.components(rep)
+	if len(parts) == 2 && parts[1] == "REFERENCE_RANGE" {
+		return parts[0]
+	}
+	return r.clean(rep)
+}
+
+// value reads R.4. A value of several components, such as the index with
 // its qualitative reading "-1^0.282" (cobas e 411), is text: which of them is
 // the value is the model's own affair.
-func readValue(r record) drivers.Value {
+func (p *parser) value(r record) drivers.Value {
 	c := string(rune(r.delim.component))
-	return drivers.ParseValue(strings.TrimSpace(strings.TrimRight(r.text(4), c)))
+	v := drivers.ParseValue(strings.TrimSpace(strings.TrimRight(r.text(4), c)))
+	if p.comma {
+		return v.WithComma()
+	}
+	return v
 }
 
 func hasRepeat(r record, n int, want string) bool {

@@ -275,3 +275,32 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		t.Errorf("pattern: %v", err)
 	}
 }
+
+// A comma is a decimal point where an option says so; a range may carry a label.
+func TestCommaAndRangeLabel(t *testing.T) {
+	records := []string{`H|\^&`, `P|1`, `O|1|S-1||^^^PCT`, `R|1|^^^PCT|7,41|%|0.15 - 0.40^REFERENCE_RANGE\0.1^0.5`, `L|1|N`}
+	res := parse(t, drivers.ParseOptions{}, records...)[0].Results[0]
+	if res.Value.Number != "" || res.Value.Text != "7,41" {
+		t.Errorf("without the option: %+v", res.Value)
+	}
+	if diff := cmp.Diff([]string{"0.15 - 0.40", "0.1^0.5"}, res.Range); diff != "" {
+		t.Error(diff)
+	}
+	res = parse(t, drivers.ParseOptions{Section: options{Decimal: ","}}, records...)[0].Results[0]
+	if res.Value.Number != "7.41" || res.Value.Text != "7,41" {
+		t.Errorf("with the option: %+v", res.Value)
+	}
+}
+
+// What bends the standard is told to the status; what says the same as the
+// standard is not.
+func TestOptionsInForce(t *testing.T) {
+	if list := (Options{End: "L", Checksum: "required", FrameEnd: "crlf", MaxFrame: MaxFrameText, SpecimenID: "O.3", Decimal: "."}).inForce(); len(list) != 0 {
+		t.Errorf("the standard is told as %q", list)
+	}
+	got := Options{End: "eot", Checksum: "none", FrameEnd: "any", MaxFrame: 1024, SpecimenID: "P.4", Decimal: ","}.inForce()
+	want := []string{"end = eot", "checksum = none", "frame_end = any", "max_frame = 1024", "specimen_id = P.4", "decimal = ,"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

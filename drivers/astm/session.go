@@ -49,7 +49,7 @@ func New(name string, s drivers.Section, d drivers.Deps) (drivers.Driver, error)
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	return &Driver{name: name, opts: o, handler: d.Handler, line: drivers.NewLine(d.Port, d.Log), log: d.Log}, nil
+	return &Driver{name: name, opts: o, handler: d.Handler, line: drivers.NewLine(d.Port, d.Log, o.inForce()...), log: d.Log}, nil
 }
 
 // Run receives until ctx ends.

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/drivers/mllp"
 )
 
@@ -86,4 +88,16 @@ func (o Options) validate() error {
 
 func (o Options) decoder() *mllp.Decoder {
 	return &mllp.Decoder{MaxBlock: o.MaxBlock, IdleEnd: o.IdleEnd}
+}
+
+// inForce lists the options that bend the standard, for the status.
+func (o Options) inForce() (list []string) {
+	list = drivers.AppendOption(list, "idle_end", o.IdleEnd, 0)
+	list = drivers.AppendOption(list, "ack_mode", o.AckMode, "auto")
+	list = drivers.AppendOption(list, "batch_ack", o.BatchAck, "block")
+	list = drivers.AppendOption(list, "processing_ids", strings.Join(o.ProcessingIDs, " "), "")
+	list = drivers.AppendOption(list, "charset_from", o.CharsetFrom, "message")
+	list = drivers.AppendOption(list, "specimen_id", o.SpecimenID, "")
+	list = drivers.AppendOption(list, "spm", o.SPM, "auto")
+	return drivers.AppendOption(list, "test_code", o.TestCode, "OBX-3")
 }

@@ -246,12 +246,31 @@ func TestBatchParse(t *testing.T) {
 func TestSubIDs(t *testing.T) {
 	message := header251 + "OBR|1||S1|X\rOBX|1|ST|CTNG|CT1&Ct|NEG\rOBX|2|ST|CTNG|1|POS\r"
 	rep := parse(t, message, Options{})[0]
+	if rep.Results[0].SubID != "CT1&Ct" || rep.Results[1].SubID != "1" {
+		t.Errorf("sub-ids %q and %q", rep.Results[0].SubID, rep.Results[1].SubID)
+	}
 	if n := rep.Results[0].Notes; len(n) != 1 || n[0].Text != "CT1&Ct" || rep.Results[1].Notes != nil {
 		t.Errorf("%+v", rep.Results)
 	}
 	rep = parse(t, message, Options{TestCode: "OBX-3/OBX-4"})[0]
 	if rep.Results[0].Test.Code != "CTNG/CT1&Ct" || rep.Results[0].Notes != nil {
 		t.Errorf("%+v", rep.Results)
+	}
+}
+
+// An order's number is no specimen id, and the other way round. ORC goes before OBR.
+func TestOrderNumbers(t *testing.T) {
+	for _, c := range []struct{ segments, placer, filler, specimen string }{
+		{"OBR|1|PL-1|FI-1|X\rSPM|1|S1\r", "PL-1", "FI-1", "S1"},
+		{"ORC|RE|PL-2^LIS|FI-2\rOBR|1|PL-1|FI-1|X\rSPM|1|S1\r", "PL-2", "FI-2", "S1"},
+		{"OBR|1|PL-1|S1|X\r", "PL-1", "", "S1"},
+		{"OBR|1|\"\"|S1|X\r", "", "", "S1"},
+		{"OBR|1|S1||X\r", "", "", "S1"},
+	} {
+		rep := parse(t, header251+c.segments+"OBX|1|NM|X||5\r", Options{})[0]
+		if o := rep.Order; o.Placer != c.placer || o.Filler != c.filler || rep.Specimen.ID != c.specimen {
+			t.Errorf("%q: placer %q, filler %q, specimen %q", c.segments, o.Placer, o.Filler, rep.Specimen.ID)
+		}
 	}
 }
 

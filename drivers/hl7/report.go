@@ -347,6 +347,7 @@ func (p *parser) settle(rep *drivers.Report, g group) {
 	if rep.Specimen.Received.Text == "" {
 		rep.Specimen.Received = p.time(rep, g.obr, 14)
 	}
+	rep.Order.Placer, rep.Order.Filler = g.orderNumbers(id)
 	to, reason, unsure := p.rule.purpose(g, id)
 	if rep.Purpose == drivers.ForPatient {
 		rep.Purpose, rep.PurposeReason = to, reason

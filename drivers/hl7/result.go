@@ -18,6 +18,7 @@ func (p *parser) results(obx segment) {
 	}
 	res := drivers.Result{
 		Test:       p.testCode(obx),
+		SubID:      obx.text(4),
 		Unit:       readUnit(obx),
 		Range:      list(obx.repeats(7), obx.clean),
 		Flags:      list(obx.repeats(8), obx.named),

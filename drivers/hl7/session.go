@@ -57,7 +57,7 @@ func New(name string, s drivers.Section, deps drivers.Deps) (drivers.Driver, err
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	d := &Driver{name: name, opts: o, deps: deps, line: drivers.NewLine(deps.Port, deps.Log)}
+	d := &Driver{name: name, opts: o, deps: deps, line: drivers.NewLine(deps.Port, deps.Log, o.inForce()...)}
 	d.counter.Store(uint64(time.Now().UnixMicro())) // no id comes twice, also after a restart
 	return d, nil
 }

@@ -99,6 +99,20 @@ func (g group) get(p place) string {
 	return s.subcomponent(s.repeats(p.field)[0], p.component, p.sub)
 }
 
+// orderNumbers are the placer's and the filler's number of the order; ORC goes
+// before OBR. Many analyzers write the specimen id in one of them: it is then the
+// number of a tube and of no order.
+func (g group) orderNumbers(specimen string) (placer, filler string) {
+	number := func(field int) string {
+		n := or(g.orc.component(field, 1), g.obr.component(field, 1))
+		if n == specimen {
+			return ""
+		}
+		return n
+	}
+	return number(2), number(3)
+}
+
 // find returns the specimen id and why it must be held, if it must. Others says
 // that the message names the specimens of other orders in SPM.
 func (r specimenRule) find(g group, others bool) (id, hold string) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/labcourier/labcourier/drivers"
 )
 
 // Options fit the driver to one device. The zero value is the standard.
@@ -64,6 +66,13 @@ func (o Options) validate() error {
 		errs = append(errs, fmt.Errorf("specimen_pattern is not a regular expression: %w", err))
 	}
 	return errors.Join(errs...)
+}
+
+// inForce lists the options that bend the standard, for the status.
+func (o Options) inForce() (list []string) {
+	list = drivers.AppendOption(list, "specimen_id", o.SpecimenID, defaultSpecimenID)
+	list = drivers.AppendOption(list, "set_clock", o.SetClock, false)
+	return drivers.AppendOption(list, "continuous", o.Continuous, "auto")
 }
 
 func or(s, otherwise string) string {

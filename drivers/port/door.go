@@ -11,22 +11,6 @@ import (
 	"github.com/labcourier/labcourier/drivers"
 )
 
-// Guarded is implemented by the ports that [Listen] makes.
-type Guarded interface {
-	// Refusals may be called at any time; the counts begin with the port.
-	Refusals() Refusals
-}
-
-// Refusals counts the connections that a listening port did not keep.
-type Refusals struct {
-	Refused     uint64     // peers that are not on the allow list
-	LastRefused netip.Addr // the last of them; invalid: none yet
-	LastAt      time.Time  // when that was
-
-	// Displaced counts connections that were closed because too many were open.
-	Displaced uint64
-}
-
 // door decides who may come in and who must go.
 type door struct {
 	allow []netip.Prefix
@@ -34,7 +18,7 @@ type door struct {
 
 	mu     sync.Mutex
 	guests map[*guest]struct{}
-	told   Refusals
+	told   drivers.Refusals
 }
 
 // admit returns c as a connection, or nil when its peer may not come in.
@@ -95,7 +79,7 @@ func (d *door) leave(g *guest) {
 	delete(d.guests, g)
 }
 
-func (d *door) refusals() Refusals {
+func (d *door) refusals() drivers.Refusals {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.told

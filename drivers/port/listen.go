@@ -43,7 +43,7 @@ const defaultMaxConns = 8
 const acceptPause = 100 * time.Millisecond
 
 // Listen returns a port that the analyzer connects to. It also is a
-// drivers.Listening and a [Guarded]. Listening begins with the first Open and
+// drivers.Listening and drivers.Guarded. Listening begins with the first Open and
 // lasts until Close; peers that come between two Opens wait.
 func Listen(c ListenConfig) (drivers.Port, error) {
 	if err := checkAddress(c.Address, false); err != nil {
@@ -107,7 +107,7 @@ type listenPort struct {
 
 var (
 	_ drivers.Listening = (*listenPort)(nil)
-	_ Guarded           = (*listenPort)(nil)
+	_ drivers.Guarded   = (*listenPort)(nil)
 )
 
 // Open returns the next peer that is allowed in. When ctx ends the listener
@@ -231,7 +231,7 @@ func (p *listenPort) Addr() string {
 }
 
 // Refusals tells who was turned away or had to leave.
-func (p *listenPort) Refusals() Refusals { return p.door.refusals() }
+func (p *listenPort) Refusals() drivers.Refusals { return p.door.refusals() }
 
 func (p *listenPort) String() string { return "tcp listen " + p.address }
 
