@@ -17,6 +17,7 @@ import (
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/fhir"
+	"github.com/labcourier/labcourier/agent/metrics"
 	"github.com/labcourier/labcourier/agent/status"
 	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/spool"
@@ -76,7 +77,8 @@ func Open(o Options) (_ *Agent, err error) {
 		return nil, err
 	}
 	a.status, err = status.NewServer(status.Options{
-		Listen: cfg.Status.Listen, Source: a, Admin: admin.NewHandler(a.spool, token), Extra: o.Arrivals, Log: component(o.Log, "status"),
+		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: admin.NewHandler(a.spool, token),
+		Extra: o.Arrivals, Log: component(o.Log, "status"),
 	})
 	if err != nil {
 		return nil, err

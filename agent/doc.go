@@ -33,6 +33,7 @@
 //	deliver   lanes, outcomes, retry, pacing, the HTTP client
 //	admin     looking into the spool and steering it, for the command line
 //	status    the local endpoint, the page, its client
+//	metrics   the same numbers for a monitoring system
 //	sandbox   an in-memory FHIR server for the demo and the tests
 //
 // None of them knows the agent, and the agent knows no protocol: the kinds of
@@ -47,6 +48,7 @@
 //	github.com/rs/zerolog       structured logs without allocation
 //	github.com/pelletier/go-toml/v2  the only TOML parser that places every key
 //	github.com/spf13/cobra      subcommands, help and completion as people know them
+//	github.com/prometheus/client_golang  /metrics, in the formats that monitoring reads
 //	github.com/cenkalti/backoff/v5   exponential pauses with jitter
 //	github.com/creack/pty       pseudo-terminals, for the demo's and the tests' serial line
 //	github.com/mattn/go-isatty  whether a person is watching the log

@@ -7,7 +7,7 @@
 //	+---------------------------------------+        +--------+
 //	| Server, loopback only                 |  JSON  | Client |---> WriteTable
 //	|   /            page     /api/status   |------->+--------+     (labcourier status)
-//	|   /healthz     /readyz  /api/demo     |
+//	|   /healthz     /readyz  /metrics      |
 //	+---------------------------------------+
 //	                 |  both by way of
 //	                 v

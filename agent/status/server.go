@@ -46,6 +46,9 @@ type Options struct {
 	// Admin, if set, serves AdminPrefix. It looks after its callers' rights itself.
 	Admin http.Handler
 
+	// Metrics, if set, serves /metrics.
+	Metrics http.Handler
+
 	// Extra, if set, lists the last results that arrived, newest first. Only the
 	// demo sets it: see Arrival.
 	Extra func() []Arrival
@@ -193,6 +196,9 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /readyz", s.serveReady)
 	if s.o.Extra != nil {
 		s.mux.HandleFunc("GET /api/demo", s.serveDemo)
+	}
+	if s.o.Metrics != nil {
+		s.mux.Handle("GET /metrics", s.o.Metrics)
 	}
 	if s.o.Admin != nil {
 		s.mux.Handle(AdminPrefix, s.o.Admin)

@@ -39,7 +39,7 @@ func arrows() []arrow {
 		{"agent/fhir", []string{"drivers"}},
 		{"agent/config", []string{"configs", "drivers"}},
 		{"agent/admin", []string{"spool"}}, // a person's own way into the spool
-		{"agent/admin", []string{"spool"}},
+		{"agent/metrics", []string{"agent/status"}},
 		{"agent/auth", nil},
 		{"agent/status", nil},
 		{"agent/sandbox", nil}, // the far end must not share a mistake with the near one
