@@ -17,6 +17,7 @@ func (s *Spool) chores() {
 	}
 	s.prune()
 	s.compactIfWorth()
+	s.startScrub(false)
 }
 
 func (s *Spool) nextChore() time.Duration {

@@ -1,23 +1,14 @@
 package spool
 
 import (
-	"context"
-	"errors"
 	"hash/crc32"
 	"os"
-	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // noteClean notes in the marker that Close left the file in order. Without the
 // note, or with one that does not fit, the next Open goes through the file.
 func (s *Spool) noteClean() {
 	if s.opt.hooks.crash {
-		return
-	}
-	m, err := readMarker(s.path)
-	if err != nil || m == nil {
 		return
 	}
 	info, err := os.Stat(s.path)
@@ -28,8 +19,7 @@ func (s *Spool) noteClean() {
 	if !ok {
 		return
 	}
-	m.Clean, m.FreeCRC = meta.txid, crc
-	_ = writeMarker(s.path, *m)
+	_ = s.changeMarker(func(m *marker) { m.Clean, m.FreeCRC, m.Unproven = meta.txid, crc, false })
 }
 
 // asLeft tells whether the file is as a clean Close left it: the same last
@@ -66,65 +56,4 @@ func freeListOf(path string, size int64) (meta boltMeta, crc uint32, ok bool) {
 		return meta, 0, false
 	}
 	return metas[0], crc32.Checksum(all, castagnoli), true
-}
-
-// Pace of the scrub: it must not take the disk away from intake.
-const (
-	scrubSteps = 2000
-	scrubPause = 2 * time.Millisecond
-)
-
-// scrub goes through a file that was opened on a clean Close's word, while it
-// is in use. A bad page makes the writer reopen the file, which then does not
-// pass the probe and is salvaged. Records that fail their checksum are met
-// when they are read.
-func (s *Spool) scrub() {
-	s.maintenance.Lock() // a compaction would wait for it with intake stopped
-	defer s.maintenance.Unlock()
-	var w *walker
-	var tx *bolt.Tx
-	f, err := os.Open(s.path)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	err = s.command(context.Background(), func() error {
-		if s.db == nil {
-			return ErrFailed
-		}
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		return guard(func() (err error) {
-			if tx, err = s.db.Begin(false); err != nil {
-				return err
-			}
-			meta := boltMeta{pageSize: s.db.Info().PageSize, root: uint64(tx.Cursor().Bucket().RootPage()), freelist: noFreelist}
-			meta.high = uint64(tx.Size()) / uint64(meta.pageSize)
-			w, err = newWalker(f, info.Size(), meta)
-			return err
-		})
-	})
-	if tx != nil {
-		defer func() { _ = guard(tx.Rollback) }()
-	}
-	if err != nil {
-		return
-	}
-	steps := 0
-	w.visit = func(string, *elem) error {
-		if steps++; steps%scrubSteps != 0 {
-			return nil
-		}
-		select {
-		case <-s.closing:
-			return ErrClosed
-		case <-time.After(scrubPause):
-			return s.healthy()
-		}
-	}
-	if err := w.walk(); errors.Is(err, errPage) {
-		s.reportFault(err)
-	}
 }

@@ -19,6 +19,7 @@ type inventory struct {
 	payload map[Seq]string
 	state   map[Seq]State
 	lane    map[Seq]string
+	marker  []byte // as the file's was
 }
 
 // filled makes a spool with records in every state and returns its file's
@@ -28,7 +29,7 @@ func filled(t testing.TB, o Options, clean bool) ([]byte, inventory) {
 	path := filepath.Join(scratch(t), "spool.db")
 	o.hooks.noSync, o.hooks.crash = true, !clean
 	s := openAt(t, path, o)
-	inv := inventory{map[Seq]string{}, map[Seq]State{}, map[Seq]string{}}
+	inv := inventory{payload: map[Seq]string{}, state: map[Seq]State{}, lane: map[Seq]string{}}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range 240 {
 		lane := fmt.Sprint("lane", i%3)
@@ -47,6 +48,10 @@ func filled(t testing.TB, o Options, clean bool) ([]byte, inventory) {
 		}
 	}
 	s.Close()
+	var err error
+	if inv.marker, err = os.ReadFile(path + markerSuffix); err != nil {
+		t.Fatal(err)
+	}
 	return fileBytes(t, path), inv
 }
 
@@ -81,13 +86,13 @@ func scratch(t testing.TB) string {
 }
 
 // plant writes a spool's file with its marker.
-func plant(t testing.TB, file []byte) string {
+func plant(t testing.TB, file, marker []byte) string {
 	t.Helper()
 	path := filepath.Join(scratch(t), "spool.db")
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path+markerSuffix, []byte(`{"format":1,"id":"00"}`), 0o600); err != nil {
+	if err := os.WriteFile(path+markerSuffix, marker, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -96,15 +101,20 @@ func plant(t testing.TB, file []byte) string {
 // audited opens a damaged spool and compares it with the inventory. Nothing
 // wrong may be served, and whatever is not served must be reported. With drain,
 // every lane is worked through too.
-func audited(t *testing.T, path string, inv inventory, drain bool) (missing int) {
+func audited(t *testing.T, path string, inv inventory, drain bool, o Options) (missing int) {
 	t.Helper()
-	s, err := Open(path, Options{Reserve: -1, hooks: hooks{noSync: true}})
+	o.Reserve, o.hooks.noSync, o.hooks.noScrub = -1, true, true
+	s, err := Open(path, o)
 	if err != nil {
 		t.Fatalf("the spool did not open: %v", err)
 	}
 	defer s.Close()
 	for q, want := range inv.payload {
-		r, err := s.Get(q)
+		var r Record
+		err := repaired(t, s, func() (err error) {
+			r, err = s.Get(q)
+			return err
+		})
 		switch {
 		case err == nil && string(r.Payload) != want:
 			t.Fatalf("record %d was served with other bytes", q)
@@ -119,9 +129,15 @@ func audited(t *testing.T, path string, inv inventory, drain bool) (missing int)
 			break
 		}
 		for name := fmt.Sprint("lane", lane); ; {
-			r, found, err := s.first(name)
+			var r Record
+			var found bool
+			err := repaired(t, s, func() (err error) {
+				r, found, err = s.first(name)
+				return err
+			})
 			if errors.Is(err, ErrDamaged) {
-				if err := s.parkDamaged(name, r.Seq); err != nil {
+				err := repaired(t, s, func() error { return s.parkDamaged(name, r.Seq) })
+				if err != nil && !errors.Is(err, ErrWrongState) {
 					t.Fatal(err)
 				}
 				missing++
@@ -133,18 +149,49 @@ func audited(t *testing.T, path string, inv inventory, drain bool) (missing int)
 			if inv.payload[r.Seq] != string(r.Payload) {
 				t.Fatalf("lane served record %d with other bytes", r.Seq)
 			}
-			if err := s.Done(name, r.Seq, Receipt{}); err != nil {
+			err = repaired(t, s, func() error { return s.Done(name, r.Seq, Receipt{}) })
+			if err != nil && !errors.Is(err, ErrWrongState) {
 				t.Fatal(err)
 			}
 		}
 	}
-	put(t, s, msg("new", "intake goes on"))
+	s.scrub()
+	err = repaired(t, s, func() error {
+		_, err := s.Put(t.Context(), msg("new", "intake goes on"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if st := s.Stats(); missing > 0 && len(st.Damage) == 0 {
 		t.Fatalf("%d records are gone and nothing says so", missing)
 	} else if !st.Accepting {
 		t.Fatalf("intake is off: %s", st.Why)
 	}
 	return missing
+}
+
+// repaired does something again after each repair that it led to.
+func repaired(t *testing.T, s *Spool, do func() error) error {
+	t.Helper()
+	for range 20 {
+		s.mu.Lock()
+		wait := s.repaired
+		s.mu.Unlock()
+		err := do()
+		if !errors.Is(err, ErrFailed) && !errors.Is(err, errCorrupt) {
+			return err
+		}
+		if s.healthy() == nil {
+			continue
+		}
+		select {
+		case <-wait:
+		case <-time.After(time.Minute):
+			t.Fatalf("no repair in a minute: %v", err)
+		}
+	}
+	return errors.New("still failing after 20 repairs")
 }
 
 func flips(plain int) int {
@@ -157,25 +204,34 @@ func flips(plain int) int {
 	return 1000
 }
 
+// TestBitFlips flips single bits: in files that are gone through before they are
+// opened, and in files that count as large and are used on a short look.
 func TestBitFlips(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for _, clean := range []bool{true, false} {
-		file, inv := filled(t, Options{}, clean)
+	for _, c := range []struct {
+		name         string
+		clean, large bool
+	}{{"closed", true, false}, {"crashed", false, false}, {"closed and large", true, true}, {"crashed and large", false, true}} {
+		file, inv := filled(t, Options{}, c.clean)
 		lost, salvaged := 0, 0
-		n := flips(60) / 2
+		n := flips(80) / 4
+		o := Options{}
+		if c.large {
+			o.hooks.proveAbove = 1
+		}
 		for i := range n {
 			bad := bytes.Clone(file)
 			at := rng.IntN(len(bad))
 			bad[at] ^= 1 << rng.IntN(8)
-			path := plant(t, bad)
-			lost += audited(t, path, inv, i%5 == 0)
+			path := plant(t, bad, inv.marker)
+			lost += audited(t, path, inv, i%5 == 0, o)
 			if aside, _ := filepath.Glob(path + asideInfix + "*"); len(aside) > 0 {
 				salvaged++
 			}
 		}
-		t.Logf("clean close %v: %d flips, %d files salvaged, %d records unreadable", clean, n, salvaged, lost)
+		t.Logf("%s: %d flips, %d files salvaged, %d records unreadable", c.name, n, salvaged, lost)
 		if lost > 4*n {
 			t.Errorf("a flipped bit cost %d records on average", lost/n)
 		}
@@ -205,7 +261,7 @@ func TestDamagedFiles(t *testing.T) {
 		{"all ones", func(b []byte) []byte { return bytes.Repeat([]byte{255}, len(b)) }, 240},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			missing := audited(t, plant(t, c.damage(bytes.Clone(file))), inv, true)
+			missing := audited(t, plant(t, c.damage(bytes.Clone(file)), inv.marker), inv, true, Options{})
 			t.Logf("%d of %d records are gone", missing, len(inv.payload))
 			if missing > c.mayLose {
 				t.Errorf("%d records are gone, at most %d need be", missing, c.mayLose)

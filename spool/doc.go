@@ -55,6 +55,17 @@
 // message whose entry was lost waits again; one found on a page out of use is
 // parked.
 //
+// Of a file above 32 MiB only the meta pages, the settings, the list of free
+// pages and the branch pages are read before it is used: bbolt never writes over
+// a page in use, so that a crash leaves what the last commit had. The scrub reads
+// the rest while it is in use, and all of it again every week. Until it has, the
+// marker says so, and should the process die over a page that nobody had looked
+// at, the next one reads the whole file first: there is no crash loop. A bad
+// page met on the way is an error and leads to salvage.
+//
+// On a disk that is full or fails, Open succeeds all the same: the spool takes
+// nothing, says why, and tries again by itself.
+//
 // Beside the file lie a marker, which says that there must be one, and a lock
 // file, which names the process that has it.
 //
@@ -62,10 +73,9 @@
 //
 // A disk that lies about flushes can lose what it acknowledged; the walker then
 // salvages the rest. When the newer of the two meta pages is unreadable the
-// older one counts, as after any power cut, and the last commit is gone with
-// it without a word.
+// older one counts, and the damage report says so.
 //
-// Salvage needs room for a copy of what is good. Discarded bytes that come
+// Salvage needs room for a copy of what is good, and waits for it. Discarded bytes that come
 // again are a new message. Drafts are rewritten in full with every piece. The
 // audit log grows for ever, by some 200 bytes an entry.
 //

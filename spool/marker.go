@@ -31,6 +31,10 @@ type marker struct {
 	// left, and neither bbolt nor we need to go through all of it to open it.
 	Clean   uint64 `json:"clean,omitempty"`
 	FreeCRC uint32 `json:"free_crc,omitempty"`
+
+	// Unproven: a process uses the file and has not gone through all of it yet.
+	// Found at the next Open it means that that process died, perhaps of the file.
+	Unproven bool `json:"unproven,omitempty"`
 }
 
 func newMarker(id [16]byte, generation uint64) marker {
@@ -63,6 +67,21 @@ func writeMarker(dbPath string, m marker) error {
 		return fmt.Errorf("write spool marker: %w", err)
 	}
 	return nil
+}
+
+// changeMarker writes the marker anew with a change to it.
+func (s *Spool) changeMarker(change func(*marker)) error {
+	s.markerMu.Lock()
+	defer s.markerMu.Unlock()
+	m, err := readMarker(s.path)
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		m = &marker{}
+	}
+	change(m)
+	return writeMarker(s.path, *m)
 }
 
 // replaceFile writes a small file so that after a crash it is there in full,

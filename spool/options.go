@@ -61,6 +61,8 @@ type hooks struct {
 	noAutoCompact bool
 	noScrub       bool
 	compactAbove  int64
+	proveAbove    int64
+	scrubbed      func()            // called when a scrub has ended
 	beforeStep    func(step string) // named points in creation, compaction, salvage, migration
 	commitFault   func() error      // called before a commit, which its error makes fail
 	afterCommit   func() error      // called after one: an error whose group is in the file
@@ -82,6 +84,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.hooks.compactAbove == 0 {
 		o.hooks.compactAbove = compactAbove
+	}
+	if o.hooks.proveAbove == 0 {
+		o.hooks.proveAbove = proveAbove
 	}
 	return o
 }

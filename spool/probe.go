@@ -6,24 +6,28 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 )
 
-// checkContent is the size up to which a probe also checks every checksum in
-// the file. In a larger one the writer's reads and the scrub find them.
-const checkContent = 32 << 20
+// proveAbove is the size from which on a file is used before all of it has been
+// read: a smaller one is read in a moment.
+const proveAbove = 32 << 20
 
 // probe looks at the file before bbolt does. It changes nothing on a file that
 // is in order, or that this process has no business with: of a newer version,
 // or sealed with another key. A damaged one it salvages.
+//
+// A large file gets a short look, and is gone through while it is in use. The
+// marker says so meanwhile: should the process die over a page that nobody had
+// looked at, the next one goes through the file first.
 func (s *Spool) probe(m *marker, info fs.FileInfo) error {
 	if info.Size() == 0 {
 		return s.replaceEmpty(m)
 	}
-	if m != nil && info.Size() > checkContent && s.asLeft(m, info.Size()) {
-		s.unproven = true
-		return nil
-	}
 	s.unproven = false
+	if trusted, err := s.trust(m, info.Size()); trusted || err != nil {
+		return err
+	}
 	id, err := s.inspect(s.path, info.Size())
 	switch {
 	case errors.Is(err, ErrNewer), errors.Is(err, ErrKey):
@@ -35,14 +39,35 @@ func (s *Spool) probe(m *marker, info fs.FileInfo) error {
 	case err != nil:
 		return err
 	}
-	if m != nil && m.ID == newMarker(id.id, 0).ID {
+	s.proved = time.Now()
+	if m != nil && m.ID == newMarker(id.id, 0).ID && !m.Unproven {
 		return nil
 	}
-	var generation uint64
-	if m != nil {
-		generation = m.Generation
+	return s.changeMarker(func(old *marker) {
+		*old = newMarker(id.id, old.Generation)
+	})
+}
+
+// trust opens a large file on a short look. What is wrong with a file that does
+// not deserve it is found out by going through it.
+func (s *Spool) trust(m *marker, size int64) (bool, error) {
+	if m == nil || m.ID == "" || m.Unproven || s.suspected() || size <= s.opt.hooks.proveAbove {
+		return false, nil
 	}
-	return writeMarker(s.path, newMarker(id.id, generation))
+	if !s.asLeft(m, size) {
+		id, err := s.skim(s.path, size)
+		switch {
+		case errors.Is(err, ErrNewer), errors.Is(err, ErrKey):
+			return false, err
+		case err != nil || m.ID != newMarker(id.id, 0).ID:
+			return false, nil
+		}
+	}
+	if err := s.changeMarker(func(old *marker) { old.Unproven = true }); err != nil {
+		return false, nil // what cannot be noted down must not be needed
+	}
+	s.unproven = true
+	return true, nil
 }
 
 // replaceEmpty begins anew where a file has lost all its bytes.
@@ -50,7 +75,9 @@ func (s *Spool) replaceEmpty(m *marker) error {
 	return s.beginAgain(m, "the database file was empty", "")
 }
 
-// inspect checks a file's structure, and what a small one holds.
+// inspect checks a file's structure and small entries, and in a small file the
+// records too: in a large one a bad record is no reason to salvage all others,
+// and is met when it is read.
 func (s *Spool) inspect(path string, size int64) (id identity, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -74,7 +101,7 @@ func (s *Spool) inspect(path string, size int64) (id identity, err error) {
 			}
 			stored[string(e.key)] = bytes.Clone(v)
 		}
-		if size > checkContent {
+		if name == bucketNames[records] && size > s.opt.hooks.proveAbove {
 			return nil
 		}
 		return checkElem(name, e)
@@ -87,17 +114,14 @@ func (s *Spool) inspect(path string, size int64) (id identity, err error) {
 			return id, fmt.Errorf("bucket %s is missing: %w", name, errPage)
 		}
 	}
-	id, err = readIdentity(func(key []byte) ([]byte, error) {
-		v, ok := stored[string(key)]
-		if !ok {
-			return nil, errCorrupt
-		}
-		return openSmall(key, v)
-	}, s.keys, s.opt.format())
-	if err != nil {
+	if id, err = s.identify(stored); err != nil {
 		return id, err
 	}
-	return id, w.freelist()
+	if err := w.freelist(); err != nil {
+		return id, err
+	}
+	s.olderMeta = len(metas) == 1
+	return id, nil
 }
 
 // checkElem verifies the checksum of one stored value.

@@ -143,7 +143,6 @@ func (s *Spool) read(do func(*view) error) error {
 	if s.db == nil {
 		return s.whyNoDB()
 	}
-	var damaged error
 	err := guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
 			v, err := newView(tx)
@@ -153,12 +152,12 @@ func (s *Spool) read(do func(*view) error) error {
 			return do(&v)
 		})
 	})
-	if errors.As(err, new(*faultError)) {
-		damaged = err
-	}
-	if damaged != nil {
-		s.reportFault(damaged)
-		return fmt.Errorf("%w: %v", ErrFailed, damaged)
+	switch {
+	case errors.As(err, new(*faultError)):
+		s.reportFault(err)
+		return fmt.Errorf("%w: %v", ErrFailed, err)
+	case errors.Is(err, errCorrupt):
+		s.reportCorrupt(err)
 	}
 	return err
 }

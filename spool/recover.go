@@ -45,8 +45,11 @@ func (s *Spool) settle(ops []*op, cause error) {
 	}
 	number := s.commits + 1
 	s.fail(fmt.Errorf("%w: %v", ErrFailed, cause))
+	if isDamage(cause) {
+		s.reportFault(cause)
+	}
 	if err := s.reopen(); err != nil {
-		s.fail(fmt.Errorf("%w: %v", ErrFailed, err))
+		s.fail(waitsFor(err))
 		answer(ops, fmt.Errorf("%w: %v", kind, cause))
 		return
 	}
@@ -78,10 +81,8 @@ func (s *Spool) reopen() error {
 	if err := s.fromDisk(); err != nil {
 		return err
 	}
-	if err := s.prepare(); err != nil {
-		return err
-	}
-	if err := s.openFile(); err != nil {
+	if err := s.start(); err != nil {
+		_ = s.closeFile()
 		return err
 	}
 	s.mu.Lock()
@@ -111,7 +112,8 @@ func (s *Spool) fromDisk() error {
 	return dropCache(f)
 }
 
-// reportFault is how a reader that met a bad page tells the writer.
+// reportFault is how whoever met a bad page tells the writer, which goes through
+// the file before it opens it again.
 func (s *Spool) reportFault(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,13 +124,37 @@ func (s *Spool) reportFault(err error) {
 	s.queue.wakeUp()
 }
 
+// reportCorrupt reports a small entry that fails its checksum. When the file has
+// just been gone through, doing it again would show nothing new.
+func (s *Spool) reportCorrupt(err error) {
+	s.mu.Lock()
+	soon := time.Since(s.corrupt) < corruptEvery
+	if !soon {
+		s.corrupt = time.Now()
+	}
+	s.mu.Unlock()
+	if !soon {
+		s.reportFault(err)
+	}
+}
+
+// corruptEvery is how often a bad entry may make the writer go through the file.
+const corruptEvery = 5 * time.Minute
+
+// suspected tells that somebody met a bad page since the file was opened.
+func (s *Spool) suspected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault != nil
+}
+
 // tryAgain reopens a file that failed, with growing pauses.
 func (s *Spool) tryAgain() {
 	if s.healthy() == nil {
 		return
 	}
 	if err := s.reopen(); err != nil {
-		s.fail(fmt.Errorf("%w: %v", ErrFailed, err))
+		s.fail(waitsFor(err))
 		s.retry = min(max(2*s.retry, minRetry), maxRetry)
 	}
 }

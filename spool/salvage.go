@@ -27,6 +27,9 @@ func (s *Spool) salvage(m *marker, cause error) error {
 	}
 	d.SetAside = filepath.Base(aside)
 	s.opt.step("salvage: collected")
+	if err := w.fits(s); err != nil {
+		return fmt.Errorf("salvage: %w", err)
+	}
 	fresh := s.path + newSuffix
 	if err := removeIfThere(fresh); err != nil {
 		return fmt.Errorf("salvage: %w", err)
@@ -49,6 +52,21 @@ func (s *Spool) salvage(m *marker, cause error) error {
 		generation = m.Generation
 	}
 	return writeMarker(s.path, newMarker(w.id.id, generation))
+}
+
+// fits tells whether there is room for what was found. Otherwise the spool waits
+// for it with nothing changed, rather than fill the disk to its last byte first.
+func (w *wreck) fits(s *Spool) error {
+	need := int64(rebuildBatch)
+	for _, r := range w.records {
+		need += (r.size/pageSize + 1) * pageSize
+	}
+	free, _, err := s.space.free(s.space.dir)
+	if err != nil || free >= uint64(need) {
+		return nil
+	}
+	return fmt.Errorf("the file is damaged, and the disk has no room for a repaired copy: free %d MiB of it, or move the file to a larger disk: %w",
+		(uint64(need)-free)>>20+1, errNoSpace)
 }
 
 // asideName finds a name for the damaged file that is not taken.

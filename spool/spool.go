@@ -38,14 +38,20 @@ type Spool struct {
 	db   *bolt.DB
 
 	// The writer's own.
-	commits  uint64 // number of the last commit
-	changes  changes
-	pace     pace
-	retry    time.Duration // pause before the next attempt to reopen
-	unproven bool          // opened without going through the whole file
+	commits   uint64 // number of the last commit
+	changes   changes
+	pace      pace
+	retry     time.Duration // pause before the next attempt to reopen
+	begun     bool          // the file was open once, and got its first commit
+	unproven  bool          // opened without going through the whole file
+	olderMeta bool          // the newer meta page of the two could not be read
+	proved    time.Time     // when the whole file was last gone through before it was opened
+	scrubbed  time.Time     // when it was last gone through in use
+	handle    *os.File      // bbolt's
 
-	maintenance sync.Mutex     // held by backup and compaction
-	background  sync.WaitGroup // compactions that nobody asked for
+	markerMu    sync.Mutex     // held while the marker is changed
+	maintenance sync.Mutex     // held by backup, compaction and scrub
+	background  sync.WaitGroup // compactions and scrubs that nobody asked for
 
 	// What is known of the file, as of the last commit.
 	mu        sync.Mutex
@@ -55,7 +61,8 @@ type Spool struct {
 	published uint64
 	failed    error         // why the file cannot be used now
 	repaired  chan struct{} // closed when failed ends
-	fault     error         // a reader met a bad page: the writer must reopen
+	fault     error         // somebody met a bad page: the writer must reopen
+	corrupt   time.Time     // when a bad entry was last reported
 }
 
 // lane is what memory holds of a lane.
@@ -68,7 +75,11 @@ type lane struct {
 // made if need be. A file that is damaged is set aside and read into a new
 // one; Stats tells what was lost. Open fails when another process has the
 // spool (LockedError), when a newer labcourier wrote it (ErrNewer), when it is
-// encrypted with another key (ErrKey), or when the disk does not let it work.
+// encrypted with another key (ErrKey), or when the folder does not let it work.
+//
+// A disk that is full, or fails, is no reason to fail: a service would be
+// started over and over. The spool then takes nothing, says why, and tries
+// again by itself.
 func Open(path string, o Options) (*Spool, error) {
 	s, err := open(path, o.withDefaults())
 	if err != nil {
@@ -96,10 +107,12 @@ func open(path string, o Options) (*Spool, error) {
 		commands: make(chan func()), repaired: make(chan struct{}),
 		lanes: map[string]*lane{}, names: map[uint32]string{},
 	}
-	if err := s.start(); err != nil {
-		if s.db != nil {
-			_ = guard(s.db.Close)
-		}
+	switch err := s.start(); {
+	case err != nil && passes(err):
+		_ = s.closeFile()
+		s.fail(waitsFor(err))
+	case err != nil:
+		_ = s.closeFile()
 		_ = l.release()
 		return nil, err
 	}
@@ -107,33 +120,83 @@ func open(path string, o Options) (*Spool, error) {
 		defer close(s.stopped)
 		s.write()
 	}()
-	if s.unproven && !s.opt.hooks.noScrub {
-		s.background.Go(s.scrub)
-	}
 	return s, nil
+}
+
+// passes tells of an error at opening that may go away by itself.
+func passes(err error) bool { return isNoSpace(err) || readFault(err) }
+
+// waitsFor says what a spool that cannot open its file waits for.
+func waitsFor(err error) error {
+	if isNoSpace(err) {
+		return fmt.Errorf("%w (%v)", ErrFull, err)
+	}
+	return fmt.Errorf("%w: %v", ErrFailed, err)
 }
 
 // start brings the file into a state to work with.
 func (s *Spool) start() error {
+	if err := s.openProbed(); err != nil {
+		return err
+	}
+	if !s.begun {
+		if err := s.firstCommit(); err != nil {
+			return err
+		}
+		s.begun = true
+	}
+	if err := s.tellOlderMeta(); err != nil {
+		return err
+	}
+	s.startScrub(s.unproven)
+	return nil
+}
+
+// openProbed opens the file after a look at it. Where a short look was enough
+// and bbolt then meets a bad page all the same, the file is gone through.
+func (s *Spool) openProbed() error {
+	err := s.prepare()
+	if err == nil {
+		err = s.openFile()
+	}
+	if err == nil || !s.unproven || !isDamage(err) {
+		return err
+	}
+	s.reportFault(err)
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	if err := s.openFile(); err != nil {
-		return err
-	}
-	return s.firstCommit()
+	return s.openFile()
+}
+
+// isDamage tells bytes that are not what was written from other failures.
+func isDamage(err error) bool {
+	return errors.Is(err, errCorrupt) || errors.Is(err, errPage) || errors.As(err, new(*faultError))
 }
 
 // openFile opens the file, which has been probed, and reads what memory holds
 // of it.
 func (s *Spool) openFile() error {
 	var db *bolt.DB
+	bo := s.opt.boltOptions()
+	open := bo.OpenFile
+	if open == nil {
+		open = os.OpenFile
+	}
+	bo.OpenFile = func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
+		f, err = open(name, flag, perm)
+		s.handle = f
+		return f, err
+	}
 	err := guard(func() (err error) {
-		db, err = bolt.Open(s.path, 0o600, s.opt.boltOptions())
+		db, err = bolt.Open(s.path, 0o600, bo)
 		return err
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return &LockedError{Path: s.path}
+	}
+	if errors.As(err, new(*faultError)) && s.handle != nil {
+		_ = s.handle.Close() // bbolt did not, and its lock would keep us out too
 	}
 	if err != nil {
 		return err
@@ -168,7 +231,49 @@ func (s *Spool) closeFile() error {
 	if db == nil {
 		return nil
 	}
-	return guard(db.Close)
+	closed := make(chan error, 1)
+	go func() { closed <- guard(db.Close) }()
+	t := time.NewTimer(closeTime)
+	defer t.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-t.C:
+		// A fault inside bbolt left one of its locks held. The file's lock at
+		// least must go.
+		_ = s.handle.Close()
+		return fmt.Errorf("%s could not be closed in good order", s.path)
+	}
+}
+
+// closeTime is how long bbolt gets to close its file. It waits for readers,
+// who notice within moments.
+const closeTime = 30 * time.Second
+
+// tellOlderMeta reports that the file was opened at the last commit but one.
+// A commit whose meta page a power cut tore was not acknowledged; one whose
+// page the disk lost later was.
+func (s *Spool) tellOlderMeta() error {
+	if !s.olderMeta {
+		return nil
+	}
+	o := &op{done: make(chan error, 1), apply: func(t *txn) error {
+		last := Seq(t.b[records].Sequence())
+		if err := t.b[records].SetSequence(uint64(last) + maxGroupOps); err != nil {
+			return err
+		}
+		d := Damage{
+			At:   s.opt.Now().UTC(),
+			What: "one of the two meta pages could not be read: what the last commit held is lost, unless a power cut fell into it, for then it was not acknowledged",
+			Lost: []Range{{From: last + 1, To: last + maxGroupOps, Uncertain: true}},
+		}
+		return t.putDamage(append(readDamage(&t.view), d))
+	}}
+	if err := s.commit([]*op{o}); err != nil {
+		return err
+	}
+	s.olderMeta = false
+	return o.err
 }
 
 // firstCommit does what an opened file is owed: migrations, and what a process

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"time"
 )
 
 // walker goes over all that is reachable from one meta page. It never panics,
@@ -24,6 +25,12 @@ type walker struct {
 
 	// sequence of each bucket
 	sequences map[string]uint64
+
+	// For a skim: of which buckets no leaves are read, when to stop, and at which
+	// depth the leaves of the bucket lie that is being walked.
+	branchesOnly func(name string) bool
+	until        time.Time
+	leavesAt     int
 }
 
 func newWalker(f *os.File, size int64, m boltMeta) (*walker, error) {
@@ -65,6 +72,12 @@ func (w *walker) failed(name string, lo, hi []byte, err error) error {
 
 // node walks the tree below page id, whose keys must lie in [lo, hi).
 func (w *walker) node(id uint64, name string, lo, hi []byte, depth int) error {
+	if w.leavesAt > 0 && depth == w.leavesAt {
+		return w.note(id)
+	}
+	if !w.until.IsZero() && time.Now().After(w.until) {
+		return errEnough
+	}
 	pg, err := w.p.page(id, w.meta.high)
 	switch {
 	case err != nil:
@@ -146,6 +159,9 @@ func (w *walker) bucket(e *elem, depth int) error {
 	}
 	w.sequences[name] = order.Uint64(head[8:])
 	if root := order.Uint64(head); root != 0 {
+		if w.branchesOnly != nil && w.branchesOnly(name) {
+			return w.branches(root, name, depth+1)
+		}
 		return w.node(root, name, nil, nil, depth+1)
 	}
 	pg, err := inline(head, e.pg.id, e.pg.off+e.off)

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // Bounds of one group. What does not fit waits for the next.
@@ -151,6 +153,9 @@ func (s *Spool) commitGroup(ops []*op) {
 	}
 	s.pace.saw(len(ops), time.Since(began))
 	for _, o := range ops {
+		if errors.Is(o.err, errCorrupt) {
+			s.reportCorrupt(o.err)
+		}
 		o.answer(o.err)
 	}
 }
@@ -183,6 +188,7 @@ func (s *Spool) commit(ops []*op) (err error) {
 				return err
 			}
 		}
+		s.db.NoFreelistSync = longFreeList(s.db)
 		err = t.tx.Commit()
 		if err == nil && s.opt.hooks.afterCommit != nil {
 			err = s.opt.hooks.afterCommit()
@@ -204,6 +210,17 @@ func (s *Spool) commit(ops []*op) (err error) {
 		s.publish(t)
 	}
 	return nil
+}
+
+// freeListMax is how many free pages a list may name that every commit writes:
+// 64 KiB of it, next to some 20 KiB of a lone commit's own. A longer one, after a
+// long backlog, is left out until the file has been compacted, at the price that
+// Open after a crash goes through the file.
+const freeListMax = 8192
+
+func longFreeList(db *bolt.DB) bool {
+	st := db.Stats()
+	return st.FreePageN+st.PendingPageN > freeListMax
 }
 
 var errAgain = errors.New("begin the group again")
