@@ -2,11 +2,13 @@ package text
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	encunicode "golang.org/x/text/encoding/unicode"
 )
 
 // cut cuts a message into records.
@@ -46,6 +48,28 @@ func (d *description) cut(payload []byte, decode func([]byte) string) (out []rec
 		add(payload)
 	}
 	return out
+}
+
+// wide reports whether text says of itself that it is UTF-16.
+func wide(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\xFF\xFE")) || bytes.HasPrefix(text, []byte("\xFE\xFF"))
+}
+
+// unmark takes off the mark with which text says of itself how it is encoded, as
+// files that Windows programs write do. It goes before what the options say.
+// UTF-16 is turned into UTF-8, since fields are found in bytes.
+func unmark(payload []byte, charset encoding.Encoding) ([]byte, encoding.Encoding, error) {
+	if rest, ok := bytes.CutPrefix(payload, []byte("\xEF\xBB\xBF")); ok {
+		return rest, encunicode.UTF8, nil
+	}
+	if !wide(payload) {
+		return payload, charset, nil
+	}
+	text, err := encunicode.UTF16(encunicode.LittleEndian, encunicode.ExpectBOM).NewDecoder().Bytes(payload)
+	if err != nil {
+		return nil, nil, errors.New("it begins as UTF-16, but is not: set the analyzer's export to UTF-8")
+	}
+	return text, encunicode.UTF8, nil
 }
 
 // newDecoder returns what turns the analyzer's bytes into text. Without a

@@ -11,7 +11,7 @@
 //	          frame.go, check.go         link.go            layout.go, report.go
 //
 // [Frame] cuts the bytes: between two marks, with or without a check, at line
-// ends, after a number of bytes, or at a silence. [Assembly] joins frames to
+// ends, after a number of bytes, at a silence, or as whole files. [Assembly] joins frames to
 // messages where one frame is not the whole of it. Each [Rule] says which records
 // it reads, how they are laid out (fixed, delimited, tagged, pattern, xml) and
 // what stands where. The stanzas in testdata/*.toml are complete examples: mini

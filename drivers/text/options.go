@@ -34,7 +34,8 @@ type Options struct {
 	// it is taken for broken off. 0 means 30 seconds.
 	Timeout time.Duration `toml:"timeout"`
 
-	// MaxMessage is the longest message, in bytes. 0 means 1 MiB.
+	// MaxMessage is the longest message, in bytes. 0 means 1 MiB, or 16 MiB with
+	// frames by = "file".
 	MaxMessage int `toml:"max_message"`
 
 	// Records is what stands between the records of a message: "lines" (CR, LF or
@@ -83,7 +84,8 @@ type Options struct {
 type Frame struct {
 	// By is what a frame is known by: "stx-etx" (a start mark, an end mark),
 	// "line" (CR, LF or CR LF ends it), "end" (an end mark only), "length" (a
-	// number of bytes), "idle" (silence ends it).
+	// number of bytes), "idle" (silence ends it), "file" (all that comes until the
+	// connection ends, or a whole file of a folder).
 	By string `toml:"by"`
 
 	// Start and End are the marks. "stx-etx" has them unless others are given,
@@ -146,11 +148,13 @@ const (
 	byEnd    = "end"
 	byLength = "length"
 	byIdle   = "idle"
+	byFile   = "file"
 )
 
 const (
 	defaultTimeout    = 30 * time.Second
 	defaultMaxMessage = 1 << 20
+	defaultMaxFile    = 16 << 20 // what the spool takes unless it is told otherwise
 )
 
 // description is Options, checked and ready for use.
@@ -212,6 +216,9 @@ func describe(o Options) (*description, error) {
 	var f faults
 	if o.MaxMessage == 0 {
 		o.MaxMessage = defaultMaxMessage
+		if o.Frame.By == byFile {
+			o.MaxMessage = defaultMaxFile
+		}
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -224,6 +231,7 @@ func describe(o Options) (*description, error) {
 	d.framing = f.frame(o)
 	f.answers(o)
 	f.assembly(d)
+	d.CloseEnds = d.CloseEnds || o.Frame.By == byFile
 	switch o.Records {
 	case "":
 	case "lines":

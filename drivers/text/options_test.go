@@ -15,7 +15,8 @@ func TestMistakes(t *testing.T) {
 	const rule = "\n[[analyzer.text.record]]\nlayout = \"fixed\"\nfields = { specimen = \"1-5\", test = \"6\", value = \"7-\" }\n"
 	for _, c := range []struct{ toml, want string }{
 		{"", `frame.by is missing: use one of`},
-		{`frame = { by = "STX" }` + rule, `frame.by is "STX": use one of ["stx-etx" "line" "end" "length" "idle"]`},
+		{`frame = { by = "STX" }` + rule, `frame.by is "STX": use one of ["stx-etx" "line" "end" "length" "idle" "file"]`},
+		{"ack = \"<ACK>\"\nframe = { by = \"file\" }" + rule, `ack is set, but frame.by = "file"`},
 		{`frame = { by = "end" }` + rule, `frame.end is missing: by = "end" needs it`},
 		{`frame = { by = "length" }` + rule, `frame.length is missing`},
 		{`frame = { by = "idle" }` + rule, `frame.idle is missing`},
@@ -36,7 +37,7 @@ func TestMistakes(t *testing.T) {
 		{"message = { first = \"^8\" }\nframe = { by = \"line\" }" + rule, `message.first is set, but not where a message ends`},
 		{"message = { last = \"(\" }\nframe = { by = \"line\" }" + rule, `message.last is not a regular expression`},
 		{"message = { end = \"END\" }\nframe = { by = \"line\" }" + rule, `message.end is more than one byte`},
-		{"message = { last = \"^8\" }\nframe = { by = \"idle\", idle = \"1s\" }" + rule, `message cannot be put together from frames that silence ends`},
+		{"message = { last = \"^8\" }\nframe = { by = \"idle\", idle = \"1s\" }" + rule, `message cannot be put together from frames that nothing marks the end of`},
 		{"close_ends = true\nframe = { by = \"line\" }" + rule, `close_ends has no meaning`},
 		{"max_message = 3\nframe = { by = \"line\" }" + rule, `max_message is 3: use 16 to`},
 		{"timeout = \"1ms\"\nframe = { by = \"line\" }" + rule, `timeout is 1ms`},

@@ -32,7 +32,11 @@ func Parse(payload []byte, o drivers.ParseOptions) ([]drivers.Report, error) {
 func (d *description) parse(payload []byte, o drivers.ParseOptions) ([]drivers.Report, error) {
 	p := &parser{description: d, opts: o, base: drivers.Report{Purpose: drivers.ForPatient}, baseContext: fields{}}
 	p.context = p.baseContext
-	decode := newDecoder(o.Charset, payload)
+	payload, charset, err := unmark(payload, o.Charset)
+	if err != nil {
+		return nil, err
+	}
+	decode := newDecoder(charset, payload)
 	records := d.cut(payload, decode)
 	if len(records) == 0 {
 		return nil, errors.New("the message is empty")

@@ -19,6 +19,9 @@ func Split(raw []byte, s drivers.Section) (messages []drivers.Message, faults []
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
+	if wide(raw) && !unmarked(o.Frame.By) {
+		return nil, []string{"it is UTF-16, in which no frame can be found: use frame.by = \"file\", or set the analyzer's export to UTF-8"}
+	}
 	c := &collector{link: link}
 	for p := raw; len(p) > 0; {
 		n, step := link.Feed(p)

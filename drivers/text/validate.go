@@ -8,7 +8,7 @@ import (
 // frame checks Options.Frame.
 func (f *faults) frame(o Options) *framing {
 	w := o.Frame
-	f.oneOf("frame.by", w.By, byMarks, byLine, byEnd, byLength, byIdle)
+	f.oneOf("frame.by", w.By, byMarks, byLine, byEnd, byLength, byIdle, byFile)
 	if w.By == byMarks && w.Start == nil {
 		w.Start = Bytes{0x02}
 	}
@@ -50,7 +50,11 @@ func (f *faults) frame(o Options) *framing {
 	if w.By == byEnd && len(w.End) == 0 {
 		w.End = Bytes{0x03} // told above; what follows needs one
 	}
-	g := &framing{kind: w.By, start: w.Start, end: w.End, length: max(w.Length, 1), max: o.MaxMessage, check: f.check(w), keep: w.KeepMarks}
+	kind := w.By
+	if kind == byFile {
+		kind = byIdle // whose silence never comes
+	}
+	g := &framing{kind: kind, start: w.Start, end: w.End, length: max(w.Length, 1), max: o.MaxMessage, check: f.check(w), keep: w.KeepMarks}
 	m := o.Message
 	if w.KeepMarks && (w.By != byMarks && w.By != byEnd || g.check.kind != "" || m.Last != "" || len(m.End) > 0 || m.Idle > 0) {
 		f.add("frame.keep_marks is for frames by = \"stx-etx\" or \"end\" that have no check and are one message each: remove it")
@@ -86,8 +90,8 @@ func (f *faults) check(w Frame) checker {
 		f.add("frame.check_low_first is only for a CRC: remove it")
 	}
 	switch {
-	case w.By == byIdle:
-		f.add("frame.check cannot be found in a frame that silence ends: use by = \"stx-etx\" or \"end\"")
+	case unmarked(w.By):
+		f.add("frame.check cannot be found in a frame that nothing marks the end of: use by = \"stx-etx\" or \"end\"")
 	case w.By == byLine && !c.before:
 		f.add("frame.check_at must be \"before\" with by = \"line\": a check behind the line end would be taken for the next line")
 	case c.before && w.By == byLength:
@@ -109,7 +113,10 @@ func (f *faults) answers(o Options) {
 	if len(o.Enquiry) > 0 && len(o.Ack) == 0 {
 		f.add("enquiry is set without ack: set ack to the answer")
 	}
-	if o.Frame.By == byIdle && len(o.Enquiry)+len(o.Message.End) > 0 {
+	if o.Frame.By == byFile && len(o.Ack) > 0 {
+		f.add("ack is set, but frame.by = \"file\" ends with the connection: nobody is left to be answered; remove it")
+	}
+	if unmarked(o.Frame.By) && len(o.Enquiry)+len(o.Message.End) > 0 {
 		f.add("enquiry and message.end cannot be told from the text of frames that silence ends: use frame.by = \"stx-etx\" or \"line\"")
 	}
 }
@@ -129,8 +136,8 @@ func (f *faults) assembly(d *description) {
 		f.add("message has more than one end: use one of last, end and idle")
 	case ends == 0 && m.First != "":
 		f.add("message.first is set, but not where a message ends: add last, end or idle")
-	case ends > 0 && d.Frame.By == byIdle:
-		f.add("message cannot be put together from frames that silence ends: leave the message table out")
+	case ends > 0 && unmarked(d.Frame.By):
+		f.add("message cannot be put together from frames that nothing marks the end of: leave the message table out")
 	}
 	if len(m.End) > 1 {
 		f.add("message.end is more than one byte: give the one byte, such as \"<EOT>\", or use last")
@@ -140,3 +147,6 @@ func (f *faults) assembly(d *description) {
 	}
 	f.span("message.idle", m.Idle, 20*time.Millisecond, 10*time.Minute)
 }
+
+// unmarked tells the frames that no byte ends.
+func unmarked(by string) bool { return by == byIdle || by == byFile }
