@@ -153,7 +153,7 @@ func (a *Agent) newSource(an config.Analyzer) (*source, error) {
 		return nil, err
 	}
 	log := a.o.Log.With().Str("analyzer", an.Name).Logger()
-	driver, err := kind.New(an.Name, an.Section, drivers.Deps{Port: port, Handler: newIntake(a.spool), Log: log})
+	driver, err := kind.Driver(an.Name, an.Section, drivers.Deps{Port: port, Handler: newIntake(a.spool), Log: log})
 	if err != nil {
 		return nil, err
 	}

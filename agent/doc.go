@@ -16,6 +16,10 @@
 //	   |                                                       +------+        +---------+   auth    +--------+
 //	   |                                                                            | Done / Park
 //
+// An analyzer that exports files has a folder instead of a port, and a driver that
+// cuts files by the kind's Split; a file moves to done only when all of it is
+// stored.
+//
 // One direction. Nothing downstream of the spool can hold up anything upstream
 // of it: the agent starts, listens and acknowledges with no network at all.
 //

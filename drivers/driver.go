@@ -77,6 +77,18 @@ type Refusals struct {
 	Displaced uint64
 }
 
+// Collecting is implemented by ports without connections: nobody at the other end
+// waits for an answer, and what comes lies there until it is collected, like the
+// files in a folder.
+type Collecting interface {
+	Port
+
+	// Collect returns a driver that hands over what lies at the port, cut into
+	// messages by k. It opens nothing, so that a configuration can be checked
+	// with it; d may then be zero.
+	Collect(name string, k Kind, s Section, d Deps) (Driver, error)
+}
+
 // Conn is one open connection to an analyzer.
 //
 // Read returns at least one byte or an error; it never returns 0, nil. A read

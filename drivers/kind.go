@@ -25,6 +25,15 @@ type Kind struct {
 	Split func(raw []byte, s Section) (messages []Message, faults []string)
 }
 
+// Driver builds the driver of an analyzer that speaks k at d.Port: k's own, or the
+// one that a port without connections brings.
+func (k Kind) Driver(name string, s Section, d Deps) (Driver, error) {
+	if p, collects := d.Port.(Collecting); collects {
+		return p.Collect(name, k, s, d)
+	}
+	return k.New(name, s, d)
+}
+
 // ParseOptions is what a message does not say of itself.
 type ParseOptions struct {
 	// Location is the zone of the analyzer's clock; nil means UTC.

@@ -19,7 +19,7 @@ type foundAnalyzer struct {
 
 // analyzers reads every [[analyzer]].
 func (t table) analyzers(cfg *Config) []foundAnalyzer {
-	const hint = `add [[analyzer]] with name, driver, and serial = { ... } or tcp = { ... }`
+	const hint = `add [[analyzer]] with name, driver, and serial = { ... }, tcp = { ... } or folder = { ... }`
 	n := t.n.get("analyzer")
 	if t.c.bad[badKey{t.n, "analyzer"}] {
 		return nil
@@ -72,6 +72,9 @@ func (t table) analyzer(a *Analyzer, s Spool) {
 		t.span("resend_window", a.ResendWindow, 0, 7*24*time.Hour)
 	} else {
 		a.ResendWindow = s.ResendWindow
+	}
+	if a.Folder != nil && a.ResendWindow == 0 {
+		t.warn("resend_window", "is 0, so a crash while a file is taken delivers that file twice", `set resend_window = "1m" or more for this analyzer`)
 	}
 	a.Section = t.chooseDriver(a.Driver, a.Name)
 }

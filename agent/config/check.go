@@ -17,6 +17,7 @@ func (c *checker) check(n *node, cfg *Config) {
 	root.sub("log").log(&cfg.Log)
 	root.sub("spool").spool(&cfg.Spool)
 	found := root.analyzers(cfg)
+	cfg.folders()
 	c.clashes(root.sub("status"), cfg.Status, found)
 }
 

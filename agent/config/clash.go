@@ -11,6 +11,7 @@ type taken struct {
 	names    map[string]foundAnalyzer
 	devices  map[string]foundAnalyzer
 	connects map[string]foundAnalyzer
+	folders  map[string]foundAnalyzer
 	listens  map[uint16][]listener // by port
 }
 
@@ -23,7 +24,7 @@ type listener struct {
 // clashes tells what two analyzers, or an analyzer and the status page, cannot
 // both have. Names clash always, links only of analyzers that are enabled.
 func (c *checker) clashes(status table, s Status, found []foundAnalyzer) {
-	t := taken{map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[uint16][]listener{}}
+	t := taken{map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[uint16][]listener{}}
 	page, pageOK := parsedAddress(s.Listen)
 	for _, a := range found {
 		t.name(a)
@@ -32,6 +33,7 @@ func (c *checker) clashes(status table, s Status, found []foundAnalyzer) {
 		}
 		t.device(a)
 		t.connect(a)
+		t.folder(a)
 		t.listen(a)
 		if l, ok := a.listens(); ok && pageOK && l.clashes(page) {
 			where := "the status page has"
@@ -79,6 +81,24 @@ func (t taken) connect(a foundAnalyzer) {
 	if b, clash := claim(t.connects, strings.ToLower(a.TCP.Connect), a); clash {
 		a.sub("tcp").warn("connect", "is the address that "+b.who("tcp", "connect")+" connects to as well",
 			"check that the analyzer, or the serial server, takes two connections")
+	}
+}
+
+// folder: two analyzers may drop files into one folder if their names tell them
+// apart.
+func (t taken) folder(a foundAnalyzer) {
+	if a.Folder == nil || a.Folder.Path == "" {
+		return
+	}
+	path := device(a.Folder.Path)
+	if b, clash := claim(t.folders, path+"\x00"+strings.ToLower(a.Folder.Pattern), a); clash {
+		a.sub("folder").fault("path", "is the folder that "+b.who("folder", "path")+" reads, with the same pattern",
+			"give each analyzer a folder, or a pattern, of its own")
+		return
+	}
+	if b, clash := claim(t.folders, path, a); clash {
+		a.sub("folder").warn("path", "is the folder that "+b.who("folder", "path")+" reads as well",
+			"check that no file fits both patterns: each file goes to one of them only")
 	}
 }
 

@@ -110,6 +110,7 @@ type Analyzer struct {
 	// Exactly one of these is set.
 	Serial *Serial `toml:"serial"`
 	TCP    *TCP    `toml:"tcp"`
+	Folder *Folder `toml:"folder"`
 
 	Timezone string            `toml:"timezone"` // as written; "Local" is this computer's
 	Zone     *time.Location    `toml:"-"`        // of Timezone
@@ -155,3 +156,21 @@ type TCP struct {
 	Connect     string        `toml:"connect"` // we connect to the analyzer
 	DialTimeout time.Duration `toml:"dial_timeout"`
 }
+
+// Folder is a directory into which an analyzer drops files, in the words of
+// drivers/folder.
+type Folder struct {
+	Path    string        `toml:"path"`
+	Pattern string        `toml:"pattern"`  // which files: "*.csv"
+	Done    string        `toml:"done"`     // where they go; relative paths start at Path
+	Settle  time.Duration `toml:"settle"`   // for how long a file must not change
+	Keep    time.Duration `toml:"keep"`     // in Done; 0: for ever
+	MaxFile Size          `toml:"max_file"` // the largest file that is read
+
+	Journal string `toml:"-"` // of files under way, in the data directory
+
+	fault func(key, problem, hint string) Fault
+}
+
+// Fault is something that is wrong with the value at key, found by trying it.
+func (f *Folder) Fault(key, problem, hint string) Fault { return f.fault(key, problem, hint) }

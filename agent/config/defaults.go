@@ -59,6 +59,12 @@ func (t *TCP) setDefaults() {
 	t.DialTimeout = 10 * time.Second
 }
 
+func (f *Folder) setDefaults() {
+	f.Pattern, f.Done = "*", "done"
+	f.Settle = 2 * time.Second
+	f.MaxFile = 64 * MiB
+}
+
 // StopBits is a number of stop bits.
 type StopBits float64
 

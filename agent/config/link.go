@@ -12,17 +12,27 @@ import (
 
 // link checks that the analyzer has exactly one link, and that one.
 func (t table) link(a *Analyzer) {
-	switch {
-	case t.has("serial") && t.has("tcp"):
-		t.fault("tcp", "gives a second link besides serial", "keep the one that the analyzer hangs on; a second link is a second [[analyzer]]")
-	case !t.has("serial") && !t.has("tcp"):
-		t.fault("", "has no link", `add serial = { device = "..." } or tcp = { listen = "0.0.0.0:2575" }`)
+	first := ""
+	for _, key := range []string{"serial", "tcp", "folder"} {
+		switch {
+		case !t.has(key):
+		case first == "":
+			first = key
+		default:
+			t.fault(key, "gives a second link besides "+first, "keep the one that the analyzer hangs on; a second link is a second [[analyzer]]")
+		}
+	}
+	if first == "" {
+		t.fault("", "has no link", `add serial = { device = "..." }, tcp = { listen = "0.0.0.0:2575" } or folder = { path = "..." }`)
 	}
 	if a.Serial != nil {
 		t.sub("serial").serial(a.Serial)
 	}
 	if a.TCP != nil {
 		t.sub("tcp").tcp(a.TCP)
+	}
+	if a.Folder != nil {
+		t.sub("folder").folder(a)
 	}
 }
 

@@ -17,7 +17,7 @@ type Profile struct {
 	Manufacturer string   `toml:"manufacturer" json:"manufacturer"`
 	Model        string   `toml:"model" json:"model"`
 	Family       bool     `toml:"family" json:"family"` // Model stands for others too
-	Links        []string `toml:"links" json:"links"`   // "serial", "listen", "connect"; the usual one first
+	Links        []string `toml:"links" json:"links"`   // "serial", "listen", "connect", "folder"; the usual one first
 	Basis        string   `toml:"basis" json:"basis"`   // "verified", "documented" or "expected"
 	Source       string   `toml:"source" json:"source"` // what it rests on
 	Notes        string   `toml:"notes" json:"notes"`   // what to set at the analyzer, what to know of it
@@ -132,10 +132,10 @@ func (t table) profile(p *Profile) {
 	}
 	t.oneOf("basis", p.Basis, "verified", "documented", "expected")
 	if len(p.Links) == 0 {
-		t.fault("links", "is missing", `give the usual one first: "serial", "listen", "connect"`)
+		t.fault("links", "is missing", `give the usual one first: "serial", "listen", "connect", "folder"`)
 	}
 	for _, l := range p.Links {
-		t.oneOf("links", l, "serial", "listen", "connect")
+		t.oneOf("links", l, "serial", "listen", "connect", "folder")
 	}
 }
 

@@ -46,6 +46,7 @@ func arrows() []arrow {
 
 		{"drivers", nil},
 		{"drivers/port", []string{"drivers"}},
+		{"drivers/folder", []string{"drivers"}},
 		{"drivers/mllp", []string{"drivers"}},
 		{"drivers/astm", []string{"drivers"}},
 		{"drivers/hl7", []string{"drivers", "drivers/mllp"}},

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/labcourier/labcourier/agent/config"
+	"github.com/labcourier/labcourier/drivers/folder"
 )
 
 func (p *program) checkCommand() *cobra.Command {
@@ -15,7 +16,7 @@ func (p *program) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "say everything that is wrong with the configuration",
-		Long:  "check reads the configuration as `run` does and names every fault with its file, line and what\nto do. It opens no port and asks no server.",
+		Long:  "check reads the configuration as `run` does and names every fault with its file, line and what\nto do. It opens no port and asks no server. Folders that analyzers drop files\ninto are tried: a file is made, moved to done, and removed.",
 		Args:  noArgs,
 	}
 	file := configFlag(cmd)
@@ -25,6 +26,11 @@ func (p *program) checkCommand() *cobra.Command {
 		faults, _ := errors.AsType[config.Faults](err)
 		if err != nil && faults == nil {
 			return err
+		}
+		if err == nil {
+			if faults = triedFolders(cfg); len(faults) > 0 {
+				err = faults
+			}
 		}
 		var warnings []config.Fault
 		if cfg != nil {
@@ -63,6 +69,19 @@ func (p *program) checkJSON(file string, faults config.Faults, warnings []config
 		return usageError{fmt.Errorf("%d faults", len(faults))}
 	}
 	return nil
+}
+
+// triedFolders says what keeps the folders of analyzers from being read.
+func triedFolders(cfg *config.Config) (faults config.Faults) {
+	for _, an := range cfg.Enabled() {
+		if an.Folder == nil {
+			continue
+		}
+		if problem, hint := folder.Probe(folderOptions(an.Folder)); problem != "" {
+			faults = append(faults, an.Folder.Fault("path", problem, hint+" (tried as the user that runs this check)"))
+		}
+	}
+	return faults
 }
 
 // describe says in a line each what the agent would do.

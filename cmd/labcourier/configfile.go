@@ -10,6 +10,7 @@ import (
 
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/folder"
 	"github.com/labcourier/labcourier/drivers/port"
 )
 
@@ -43,6 +44,15 @@ func openPort(an config.Analyzer) (drivers.Port, error) {
 		return port.Listen(port.ListenConfig{Address: an.TCP.Listen, Allow: an.TCP.Prefixes, MaxConns: an.TCP.MaxConnections})
 	case an.TCP != nil:
 		return port.Connect(port.ConnectConfig{Address: an.TCP.Connect, DialTimeout: an.TCP.DialTimeout})
+	case an.Folder != nil:
+		return folder.New(folderOptions(an.Folder)), nil
 	}
-	return nil, fmt.Errorf("it has neither a serial line nor tcp")
+	return nil, fmt.Errorf("it has neither a serial line, nor tcp, nor a folder")
+}
+
+func folderOptions(f *config.Folder) folder.Options {
+	return folder.Options{
+		Path: f.Path, Pattern: f.Pattern, Done: f.Done, Settle: f.Settle, Keep: f.Keep,
+		MaxFile: int64(f.MaxFile), Journal: f.Journal,
+	}
 }
