@@ -232,7 +232,7 @@ func authOptions(s config.Server, client *http.Client, log zerolog.Logger) auth.
 		ClientID:      s.Auth.ClientID,
 		Scopes:        s.Auth.Scopes,
 		Audience:      s.Auth.Audience,
-		AuthStyle:     auth.AuthStyle(s.Auth.AuthStyle),
+		ClientAuth:    auth.ClientAuth(s.Auth.ClientAuth),
 		Username:      s.Auth.Username,
 		FallbackAfter: s.Auth.FallbackAfter,
 		Reprobe:       s.Auth.Reprobe,

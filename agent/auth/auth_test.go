@@ -143,7 +143,7 @@ func TestRefusedEndsFallback(t *testing.T) {
 func TestSecretRotation(t *testing.T) {
 	inWorld(t, func(o *Options, w *world) {
 		w.token = func(r *http.Request) (*http.Response, error) {
-			if r.FormValue("client_secret") == "new-secret" {
+			if _, secret, _ := r.BasicAuth(); secret == "new-secret" {
 				return jsonAnswer(200, `{"access_token":"t","expires_in":3600}`)(r)
 			}
 			return jsonAnswer(400, `{"error":"invalid_request","error_description":"Invalid secret"}`)(r)
@@ -157,7 +157,9 @@ func TestSecretRotation(t *testing.T) {
 			if _, _, err := w.header(); err == nil {
 				break
 			}
-			time.Sleep(time.Second)
+			if time.Sleep(time.Second); time.Since(before) > time.Hour {
+				break
+			}
 		}
 		if took := time.Since(before); took > 2*secretPoll {
 			t.Errorf("the new secret was taken up after %s", took)
@@ -231,13 +233,13 @@ func TestCredentialsStayHome(t *testing.T) {
 }
 
 func TestStyles(t *testing.T) {
-	for _, style := range []AuthStyle{StyleForm, StyleHeader} {
+	for _, style := range []ClientAuth{ByForm, ByHeader} {
 		inWorld(t, func(o *Options, w *world) {
-			o.AuthStyle, o.Scopes, o.Audience = style, []string{"system/Observation.c", "openid"}, "https://fhir.example"
+			o.ClientAuth, o.Scopes, o.Audience = style, []string{"system/Observation.c", "openid"}, "https://fhir.example"
 			next := tokens(60)
 			w.token = func(r *http.Request) (*http.Response, error) {
 				_, _, header := r.BasicAuth()
-				if header != (style == StyleHeader) || r.FormValue("scope") != "system/Observation.c openid" || r.FormValue("audience") != "https://fhir.example" {
+				if header != (style == ByHeader) || r.FormValue("scope") != "system/Observation.c openid" || r.FormValue("audience") != "https://fhir.example" {
 					t.Errorf("%s: header %v, form %v", style, header, r.Form)
 				}
 				return next(r)
@@ -276,7 +278,10 @@ func TestNew(t *testing.T) {
 		"no secret":           {func(o *Options) { o.ClientSecret = nil }, []string{"client secret", "password"}},
 		"half a basic pair":   {func(o *Options) { o.Username = "u" }, []string{"password"}},
 		"colon":               {func(o *Options) { o.Username, o.Password = "a:b", secret }, []string{"colon"}},
-		"style":               {func(o *Options) { o.AuthStyle = "both" }, []string{"auth style"}},
+		"client auth":         {func(o *Options) { o.ClientAuth = "both" }, []string{"client authentication"}},
+		"no key":              {func(o *Options) { o.ClientAuth = ByKey }, []string{"client key"}},
+		"tls alone":           {func(o *Options) { o.ClientAuth, o.Method, o.ClientSecret = ByTLS, MethodOAuth2, nil }, nil},
+		"tls and no basic":    {func(o *Options) { o.ClientAuth, o.ClientSecret = ByTLS, nil }, []string{"basic needs"}},
 		"basic needs no token": {func(o *Options) {
 			*o = Options{Method: MethodBasic, BaseURL: "https://h/", Username: "u", Password: secret}
 		}, nil},

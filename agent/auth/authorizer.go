@@ -18,6 +18,7 @@ type Authorizer struct {
 	origin string
 	http   *http.Client
 	wake   chan struct{} // tells Run to look at due again; holds one
+	skew   skew          // Run's own
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced whenever what follows changes

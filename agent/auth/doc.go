@@ -2,14 +2,18 @@
 // access token got with client credentials, or HTTP Basic, or the first with a
 // fallback to the second.
 //
+// The client shows the token endpoint who it is by its secret, in a header or in
+// the form, by an assertion signed with its private key (private_key_jwt), or by
+// the certificate of the connection (tls).
+//
 // # The promise
 //
 // A token is renewed at 80 % of its life, by one flight for everybody, so that
 // no sender waits for it. It is used until it really expires, however long the
 // token endpoint is away, and dropped as soon as the server rejected it.
 // Credentials leave over https only, or to loopback, and only to the server
-// they are for. Secrets are read anew for each token request, so that a rotated
-// one is picked up without a restart, and show up in no error, log or [State].
+// they are for. Secrets and keys are read anew for each token request, so that a
+// rotated one is picked up without a restart, and show up in no error, log or [State].
 //
 // # Fallback
 //
@@ -35,7 +39,8 @@
 //	refused      any other 4xx or OAuth error: wrong secret, unknown client,
 //	             address not allowed. Medplum says 400 invalid_request; others
 //	             401 invalid_client, or unauthorized_client with a status of 401
-//	             or a text that speaks of the secret.
+//	             or a text that speaks of the secret. Also a TLS alert about
+//	             our certificate.
 //	limited      408, 425, 429, slow_down: there, and to be asked later
 //	unreachable  no answer, 5xx, a redirect, a page of HTML, a token that
 //	             cannot be used
@@ -51,6 +56,10 @@
 // Lifetimes are counted on the monotonic clock, so that setting the wall clock
 // neither kills a token nor keeps a dead one. The monotonic clock stands still
 // while a machine sleeps; a token that died meanwhile costs one 401.
+//
+// An assertion is dated by the token endpoint's clock, as its Date header last
+// showed it, since a lab PC's clock may be an hour off. An assertion that was
+// refused before that was known is made again at once.
 //
 // golang.org/x/oauth2 makes the token request and reads the answer. It is used
 // for one request at a time, since its own token source has no deadline, does

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ func (e *Error) Error() string {
 	hint := ""
 	switch e.Fault {
 	case Refused:
-		hint = "; check client_id, the client secret and the client's rights at the server"
+		hint = "; check client_id, its secret, key or certificate, and the client's rights at the server"
 	case Unavailable:
 		hint = "; check token_url, or whether the server lets this client use client credentials"
 	}
@@ -56,6 +57,9 @@ func judge(err error, secrets ...string) *Error {
 	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		return judgeAnswer(answer, secrets)
 	}
+	if words, ok := certificateRefused(err); ok {
+		return &Error{Fault: Refused, Text: "the token endpoint does not accept this client's certificate (" + words + ")"}
+	}
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		if failed.Timeout() {
 			return unreachable("no answer in time")
@@ -65,6 +69,17 @@ func judge(err error, secrets ...string) *Error {
 	// What is left is x/oauth2 saying that it cannot read a 200. Its text quotes
 	// the answer's first byte at most, but that is not promised.
 	return unreachable("the answer is not a token; check that token_url is the token endpoint and no portal or proxy answers in its place")
+}
+
+// certificateRefused tells a TLS alert about our certificate (RFC 8446, 6.2)
+// from a network that fails: it is the peer's no.
+func certificateRefused(err error) (words string, ok bool) {
+	alert, ok := errors.AsType[*net.OpError](err)
+	if !ok || alert.Op != "remote error" || alert.Err == nil {
+		return "", false
+	}
+	words = printable(alert.Err.Error(), nil)
+	return words, strings.Contains(words, "certificate") || strings.Contains(words, "access denied")
 }
 
 func judgeAnswer(answer *oauth2.RetrieveError, secrets []string) *Error {

@@ -21,13 +21,16 @@ const (
 	MethodAuto   = "auto" // OAuth2 that may fall back to Basic
 )
 
-// AuthStyle is how the client's id and secret go to the token endpoint.
-type AuthStyle string
+// ClientAuth is how the client shows the token endpoint who it is.
+type ClientAuth string
 
-// The values of [AuthStyle]; "" means StyleForm.
+// The values of [ClientAuth]; "" means ByHeader, which every token endpoint
+// has to take (RFC 6749, 2.3.1).
 const (
-	StyleForm   AuthStyle = "form"   // client_secret_post
-	StyleHeader AuthStyle = "header" // client_secret_basic
+	ByHeader ClientAuth = "header"          // client_secret_basic
+	ByForm   ClientAuth = "form"            // client_secret_post
+	ByKey    ClientAuth = "private_key_jwt" // an assertion, signed with the client's key
+	ByTLS    ClientAuth = "tls"             // the certificate that Options.HTTP shows (RFC 8705)
 )
 
 // Defaults of [Options].
@@ -47,14 +50,23 @@ type Options struct {
 	// Method is MethodOAuth2, MethodBasic or MethodAuto.
 	Method string
 
-	// TokenURL, ClientID and ClientSecret are for OAuth2. ClientSecret is
-	// called for each token request.
+	// TokenURL and ClientID are for OAuth2, and one of what ClientAuth asks for:
+	// ClientSecret for ByHeader and ByForm, Key for ByKey. They are called for
+	// each token request.
 	TokenURL     string
 	ClientID     string
+	ClientAuth   ClientAuth
 	ClientSecret func() (string, error)
+	Key          func() (string, error) // as package clientkey parses it
 	Scopes       []string
 	Audience     string
-	AuthStyle    AuthStyle
+
+	// KeyID chooses a key of several, or names the only one; KeyAlg is how it
+	// signs; AssertionAudience is whom the assertion is for. Empty means the
+	// first, what suits the key, and TokenURL.
+	KeyID             string
+	KeyAlg            string
+	AssertionAudience string
 
 	// Username and Password are for Basic. If Password is nil, Basic uses
 	// ClientID and ClientSecret. It is called for each request.
@@ -91,8 +103,11 @@ func (o *Options) prepare() error {
 	if o.Reprobe <= 0 {
 		o.Reprobe = DefaultReprobe
 	}
-	if o.AuthStyle == "" {
-		o.AuthStyle = StyleForm
+	if o.ClientAuth == "" {
+		o.ClientAuth = ByHeader
+	}
+	if o.AssertionAudience == "" {
+		o.AssertionAudience = o.TokenURL
 	}
 	if o.Password == nil && o.Username == "" {
 		o.Username, o.Password = o.ClientID, o.ClientSecret
@@ -113,11 +128,21 @@ func (o *Options) prepare() error {
 
 func (o *Options) checkOAuth2() error {
 	faults := []error{checkURL("token_url", o.TokenURL)}
-	if o.ClientID == "" || o.ClientSecret == nil {
-		faults = append(faults, errors.New("OAuth2 needs client_id and a client secret"))
+	if o.ClientID == "" {
+		faults = append(faults, errors.New("OAuth2 needs client_id"))
 	}
-	if o.AuthStyle != StyleForm && o.AuthStyle != StyleHeader {
-		faults = append(faults, fmt.Errorf("auth style %q is not known: use %q or %q", o.AuthStyle, StyleForm, StyleHeader))
+	switch o.ClientAuth {
+	case ByHeader, ByForm:
+		if o.ClientSecret == nil {
+			faults = append(faults, fmt.Errorf("client authentication %q needs a client secret", o.ClientAuth))
+		}
+	case ByKey:
+		if o.Key == nil {
+			faults = append(faults, fmt.Errorf("client authentication %q needs a client key", o.ClientAuth))
+		}
+	case ByTLS:
+	default:
+		faults = append(faults, fmt.Errorf("client authentication %q is not known: use %q, %q, %q or %q", o.ClientAuth, ByHeader, ByForm, ByKey, ByTLS))
 	}
 	return errors.Join(faults...)
 }

@@ -120,8 +120,7 @@ func (a *Authorizer) unchangedSecret() bool {
 	if refused == "" || !early {
 		return false
 	}
-	secret, err := a.o.ClientSecret()
-	if err == nil && secret != refused {
+	if p, err := a.proof(); err == nil && p.secret != refused {
 		return false
 	}
 	a.mu.Lock()

@@ -8,13 +8,11 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 const (
@@ -51,45 +49,46 @@ func (t *token) usableUntil() time.Time {
 
 func (t *token) usable(now time.Time) bool { return t != nil && now.Before(t.usableUntil()) }
 
-// fetch makes one token request. The secret is returned, too, so that the
-// caller can tell later whether it was replaced.
+// fetch makes one token request. The secret that it was made with is returned,
+// too, so that the caller can tell later whether it was replaced.
 func (a *Authorizer) fetch(ctx context.Context) (*token, string, *Error) {
-	secret, err := a.o.ClientSecret()
+	p, err := a.proof()
 	if err != nil {
 		// Its own fault kind would change nothing: it is not the server's no, so
 		// it waits and tries again, and it never leads to Basic, which most often
 		// uses the same secret.
-		return nil, "", &Error{Fault: Refused, Text: "the client secret cannot be read: " + printable(err.Error(), nil)}
+		return nil, p.secret, &Error{Fault: Refused, Text: printable(err.Error(), nil)}
 	}
+	t, fault, turned := a.request(ctx, p)
+	if fault != nil && fault.Fault == Refused && turned && a.o.ClientAuth == ByKey {
+		// The assertion was made by a clock that the server does not share.
+		if again, err := a.proof(); err == nil {
+			t, fault, _ = a.request(ctx, again)
+			p = again
+		}
+	}
+	return t, p.secret, fault
+}
+
+// request makes one token request with p. It reports whether the answer changed
+// what is known of the server's clock.
+func (a *Authorizer) request(ctx context.Context, p proof) (t *token, fault *Error, turned bool) {
 	client, tidy := *a.http, &tidyTransport{next: a.http.Transport}
 	client.Transport = tidy
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, oauth2.HTTPClient, &client), tokenTimeout)
 	defer cancel()
 	asked := time.Now()
-	answer, err := a.config(secret).Token(ctx)
+	answer, err := p.config.Token(ctx)
+	turned = a.skew.learn(tidy.date, time.Now())
 	if err != nil {
-		e := judge(err, secret, url.QueryEscape(secret))
+		e := judge(err, p.hide...)
 		if e.Fault == Limited {
 			e.Wait = tidy.wait
 		}
-		return nil, secret, e
+		return nil, e, turned
 	}
-	t, bad := readToken(answer, asked)
-	return t, secret, bad
-}
-
-func (a *Authorizer) config(secret string) *clientcredentials.Config {
-	c := &clientcredentials.Config{
-		ClientID: a.o.ClientID, ClientSecret: secret,
-		TokenURL: a.o.TokenURL, Scopes: a.o.Scopes, AuthStyle: oauth2.AuthStyleInParams,
-	}
-	if a.o.AuthStyle == StyleHeader {
-		c.AuthStyle = oauth2.AuthStyleInHeader
-	}
-	if a.o.Audience != "" {
-		c.EndpointParams = url.Values{"audience": {a.o.Audience}}
-	}
-	return c
+	t, fault = readToken(answer, asked)
+	return t, fault, turned
 }
 
 // readToken takes what is needed out of an answer to a request made at asked.
@@ -116,6 +115,7 @@ func readToken(answer *oauth2.Token, asked time.Time) (*token, *Error) {
 type tidyTransport struct {
 	next http.RoundTripper
 	wait time.Duration // the answer's Retry-After
+	date time.Time     // the server's clock; zero: it did not tell
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -126,6 +126,9 @@ func (t *tidyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		t.wait = min(time.Duration(seconds)*time.Second, time.Hour)
+	}
+	if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
+		t.date = date
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, longestAnswer))
 	answer.Body.Close()

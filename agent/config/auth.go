@@ -3,9 +3,10 @@ package config
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/labcourier/labcourier/agent/clientkey"
 )
 
 // authKeys is [server.auth] as it is written.
@@ -16,6 +17,11 @@ type authKeys struct {
 	ClientSecretEnv        string `toml:"client_secret_env"`
 	ClientSecretCredential string `toml:"client_secret_credential"`
 	ClientSecret           sealed `toml:"client_secret"`
+
+	ClientKeyFile       string `toml:"client_key_file"`
+	ClientKeyEnv        string `toml:"client_key_env"`
+	ClientKeyCredential string `toml:"client_key_credential"`
+	ClientKey           sealed `toml:"client_key"`
 
 	PasswordFile       string `toml:"password_file"`
 	PasswordEnv        string `toml:"password_env"`
@@ -35,7 +41,7 @@ func (t table) auth(a *Auth) {
 		return
 	}
 	t.oneOf("method", k.Method, "auto", "oauth2", "basic")
-	t.oneOf("auth_style", k.AuthStyle, "header", "form")
+	t.oneOf("client_auth", k.ClientAuth, "header", "form", "private_key_jwt", "tls")
 	t.span("fallback_after", k.FallbackAfter, time.Second, 7*24*time.Hour)
 	t.span("reprobe", k.Reprobe, 10*time.Second, 24*time.Hour)
 
@@ -45,15 +51,51 @@ func (t table) auth(a *Auth) {
 			t.webAddress("token_url", k.TokenURL)
 		}
 	}
+	bySecret := k.ClientAuth == "header" || k.ClientAuth == "form"
 	if k.Method != "basic" || !person || t.has("client_id") || t.hasSecret("client_secret") {
 		t.need("client_id", k.ClientID, "give the id of the client application that the server knows")
+	}
+	if k.Method != "basic" && bySecret || k.Method == "basic" && !person || t.hasSecret("client_secret") {
 		k.Auth.ClientSecret = t.secret("client_secret", k.ClientSecretFile, k.ClientSecretEnv, k.ClientSecretCredential, k.ClientSecret)
 	}
+	t.clientKey(&k)
 	if person {
 		t.need("username", k.Username, "give the user name, or remove the password: basic then uses client_id and its secret")
 		k.Auth.Password = t.secret("password", k.PasswordFile, k.PasswordEnv, k.PasswordCredential, k.Password)
 	}
+	if k.Method == "auto" && !bySecret && !person && !t.hasSecret("client_secret") {
+		t.fault("method", `is "auto", but there is nothing that basic could send: a key or certificate is for OAuth2 only`,
+			`write method = "oauth2", or give username and password_file to fall back to`)
+	}
 	t.basicName(k, person)
+}
+
+// clientKey checks the key of private_key_jwt and what belongs to it.
+func (t table) clientKey(k *authKeys) {
+	if k.Method == "basic" || k.ClientAuth != "private_key_jwt" {
+		for _, key := range append(secretKeys("client_key"), "client_key_id", "client_key_alg", "assertion_audience") {
+			if t.has(key) {
+				t.warn(key, `is not used: it belongs to client_auth = "private_key_jwt"`, `write client_auth = "private_key_jwt", or remove it`)
+			}
+		}
+		return
+	}
+	k.Auth.ClientKey = t.secret("client_key", k.ClientKeyFile, k.ClientKeyEnv, k.ClientKeyCredential, k.ClientKey)
+	text, err := k.Auth.ClientKey.Read()
+	if err != nil {
+		return // told already, or comes with the service
+	}
+	key := t.given("client_key")[0]
+	keys, err := clientkey.Parse([]byte(text))
+	if err != nil {
+		t.fault(key, "holds no key that can be used: "+err.Error(), "make one with `labcourier secret jwk --create`, and give the server what it prints")
+		return
+	}
+	if _, err := keys.Pick(k.ClientKeyID, ""); err != nil {
+		t.fault("client_key_id", "is the id of none of the keys", "`labcourier secret jwk` shows their ids; without client_key_id the first is used")
+	} else if _, err := keys.Pick(k.ClientKeyID, k.ClientKeyAlg); err != nil {
+		t.fault("client_key_alg", "does not suit the key: "+err.Error(), "remove client_key_alg, or make a key of the other kind")
+	}
 }
 
 // basicName checks the name that Basic sends before a colon (RFC 7617).
@@ -75,19 +117,22 @@ func secretKeys(prefix string) []string {
 	return []string{prefix + "_file", prefix + "_env", prefix + "_credential", prefix}
 }
 
-func (t table) hasSecret(prefix string) bool {
-	return slices.ContainsFunc(secretKeys(prefix), t.has)
+func (t table) hasSecret(prefix string) bool { return len(t.given(prefix)) > 0 }
+
+// given lists the keys by which the secret of that prefix is given.
+func (t table) given(prefix string) (keys []string) {
+	for _, k := range secretKeys(prefix) {
+		if t.has(k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }
 
 // secret returns the one secret that is given under the keys of prefix, after a
 // look at whether it is there.
 func (t table) secret(prefix, file, env, credential string, inline sealed) Secret {
-	var given []string
-	for _, k := range secretKeys(prefix) {
-		if t.has(k) {
-			given = append(given, k)
-		}
-	}
+	given := t.given(prefix)
 	switch {
 	case len(given) == 0:
 		t.fault(prefix+"_file", "is missing", "name a file that only the service can read, or use "+prefix+"_env or "+prefix+"_credential")
@@ -97,6 +142,16 @@ func (t table) secret(prefix, file, env, credential string, inline sealed) Secre
 		return Secret{}
 	}
 	key := given[0]
+	s := t.source(key, prefix, file, env, credential, inline)
+	if s.Given() {
+		where := map[string]string{prefix + "_file": t.c.abs(file), prefix + "_env": env, prefix + "_credential": credential}[key]
+		t.c.secrets = append(t.c.secrets, SecretUse{Key: t.path.sub(key).key, Where: where, Secret: s})
+	}
+	return s
+}
+
+// source returns the secret that is given by key.
+func (t table) source(key, prefix, file, env, credential string, inline sealed) Secret {
 	switch key {
 	case prefix + "_file":
 		file = t.c.abs(file)
@@ -116,7 +171,7 @@ func (t table) secret(prefix, file, env, credential string, inline sealed) Secre
 		return Secret{}
 	}
 	t.warn(key, "holds a secret in the configuration itself, where whoever reads or copies the file has it",
-		"write it to a file of its own with chmod 600 and name that with "+prefix+"_file")
+		"`labcourier secret set` puts it into a file of its own; name that with "+prefix+"_file")
 	return Inline(inline.reveal())
 }
 

@@ -21,6 +21,7 @@ type checker struct {
 	bad      map[badKey]bool
 	faults   []Fault
 	warnings []Fault
+	secrets  []SecretUse
 }
 
 func newChecker(file string, kinds []drivers.Kind, profiles fs.FS) *checker {

@@ -21,6 +21,9 @@ type Config struct {
 	Spool     Spool      `toml:"spool"`
 	Analyzers []Analyzer `toml:"-"` // [[analyzer]], in the file's order, also those not enabled
 
+	// Secrets is every secret that the file names, in its order.
+	Secrets []SecretUse `toml:"-"`
+
 	// Warnings are what the agent can live with and a person should look at,
 	// sorted by place.
 	Warnings []Fault `toml:"-"`
@@ -55,10 +58,14 @@ type Agent struct {
 
 // Server is the table [server].
 type Server struct {
-	URL         string        `toml:"url"`          // the FHIR base, without a slash at the end
-	Deliver     string        `toml:"deliver"`      // "fhir"
-	Timeout     time.Duration `toml:"timeout"`      // of one request
-	CAFile      string        `toml:"ca_file"`      // certificates trusted besides the system's; "" for none, see RootCAs
+	URL         string        `toml:"url"`           // the FHIR base, without a slash at the end
+	Deliver     string        `toml:"deliver"`       // "fhir"
+	Timeout     time.Duration `toml:"timeout"`       // of one request
+	CAFile      string        `toml:"ca_file"`       // certificates trusted besides the system's; "" for none, see RootCAs
+	CertFile    string        `toml:"cert_file"`     // the certificate that this client shows; "" for none
+	CertKeyFile string        `toml:"cert_key_file"` // its key; filled in with CertFile if it is not given
+	CertFor     string        `toml:"cert_for"`      // "all", "token" or "fhir": to whom it is shown
+	Proxy       Proxy         `toml:"-"`
 	MaxBody     Size          `toml:"max_body"`     // of one request
 	MaxParallel int           `toml:"max_parallel"` // analyzers that deliver at the same time
 	Auth        Auth          `toml:"-"`
@@ -74,9 +81,23 @@ type Auth struct {
 	Password      Secret        `toml:"-"`
 	Scopes        []string      `toml:"scopes"`
 	Audience      string        `toml:"audience"`
-	AuthStyle     string        `toml:"auth_style"`     // "header" or "form"
-	FallbackAfter time.Duration `toml:"fallback_after"` // OAuth2 unreachable for so long: basic
-	Reprobe       time.Duration `toml:"reprobe"`        // how often OAuth2 is tried again
+	ClientAuth    string        `toml:"client_auth"`        // "header", "form", "private_key_jwt" or "tls"
+	ClientKey     Secret        `toml:"-"`                  // for "private_key_jwt"
+	ClientKeyID   string        `toml:"client_key_id"`      // "": the key's own
+	ClientKeyAlg  string        `toml:"client_key_alg"`     // "": what suits the key
+	AssertionAud  string        `toml:"assertion_audience"` // "": TokenURL
+	FallbackAfter time.Duration `toml:"fallback_after"`     // OAuth2 unreachable for so long: basic
+	Reprobe       time.Duration `toml:"reprobe"`            // how often OAuth2 is tried again
+}
+
+// Proxy is how requests leave this site.
+type Proxy struct {
+	// Address is "environment" (HTTPS_PROXY, NO_PROXY), "none", or a URL.
+	Address string `toml:"proxy"`
+
+	NoProxy  []string `toml:"no_proxy"` // hosts that are reached without it
+	Username string   `toml:"proxy_username"`
+	Password Secret   `toml:"-"`
 }
 
 // Status is the table [status].

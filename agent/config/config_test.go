@@ -29,8 +29,9 @@ func TestDefaults(t *testing.T) {
 		Agent: Agent{Name: "lab", DataDir: DefaultDataDir(), IdentifierBase: "urn:labcourier", StopTimeout: 10 * time.Second},
 		Server: Server{
 			URL: "https://fhir.example.org/R4", Deliver: "fhir", Timeout: 30 * time.Second, MaxBody: 900 << 10, MaxParallel: 8,
+			CertFor: "all", Proxy: Proxy{Address: "environment"},
 			Auth: Auth{Method: "auto", TokenURL: "https://fhir.example.org/token", ClientID: "agent",
-				AuthStyle: "header", FallbackAfter: 2 * time.Minute, Reprobe: 5 * time.Minute},
+				ClientAuth: "header", FallbackAfter: 2 * time.Minute, Reprobe: 5 * time.Minute},
 		},
 		Status: Status{Listen: "127.0.0.1:8686"},
 		Log:    Log{Level: "info", Format: "auto"},
@@ -58,7 +59,7 @@ func compareConfigs() []cmp.Option {
 	return []cmp.Option{
 		cmp.FilterPath(func(p cmp.Path) bool {
 			switch p.Last().String() {
-			case ".ClientSecret", ".Password", ".Zone", ".Encoding", ".digest", ".Warnings", ".fault":
+			case ".ClientSecret", ".ClientKey", ".Password", ".Zone", ".Encoding", ".Secrets", ".digest", ".Warnings", ".fault":
 				return true
 			}
 			return false
@@ -78,8 +79,9 @@ func TestEveryKeyTakesEffect(t *testing.T) {
 	text := "\ufeff" + strings.ReplaceAll(lines(
 		`agent = { name = "A.b-1_", data_dir = "data", identifier_base = "https://x.org/id", stop_timeout = "1m30s" }`,
 		`[server]`, `url = "http://localhost:8103/fhir/R4///"`, `timeout = "5s"`, `max_body = "1MB"`, `max_parallel = 0x10`,
+		`proxy = "http://proxy:3128"`, `no_proxy = [".lab"]`, `proxy_username = "p"`, `proxy_password_credential = "pw"`,
 		`auth.method = "basic"`, `auth.username = "u"`, `auth.password_credential = "pw"`, `auth.scopes = ["a", "b"]`,
-		`auth.audience = "aud"`, `auth.auth_style = "form"`, `auth.fallback_after = "36h"`, `auth.reprobe = "1h"`,
+		`auth.audience = "aud"`, `auth.client_auth = "form"`, `auth.fallback_after = "36h"`, `auth.reprobe = "1h"`,
 		`[status]`, `listen = "[::1]:0"`, `[log]`, `level = "trace"`, `format = "json"`,
 		`[spool]`, `resend_window = "0s"`, `retain = "1d12h"`, `retain_bytes = "0B"`, `reserve = "64MiB"`, `warn = "1GB"`, `max_message = "1MiB"`,
 		`[[analyzer]]`, `name = "one"`, `driver = "astm"`, `enabled = false`, `timezone = "Europe/Zurich"`, `charset = "Windows-1252"`,
@@ -99,8 +101,9 @@ func TestEveryKeyTakesEffect(t *testing.T) {
 		Agent: Agent{Name: "A.b-1_", DataDir: filepath.Join(dir, "data"), IdentifierBase: "https://x.org/id", StopTimeout: 90 * time.Second},
 		Server: Server{
 			URL: "http://localhost:8103/fhir/R4", Deliver: "fhir", Timeout: 5 * time.Second, MaxBody: 1e6, MaxParallel: 16,
+			CertFor: "all", Proxy: Proxy{Address: "http://proxy:3128", NoProxy: []string{".lab"}, Username: "p"},
 			Auth: Auth{Method: "basic", Username: "u", Scopes: []string{"a", "b"}, Audience: "aud",
-				AuthStyle: "form", FallbackAfter: 36 * time.Hour, Reprobe: time.Hour},
+				ClientAuth: "form", FallbackAfter: 36 * time.Hour, Reprobe: time.Hour},
 		},
 		Status: Status{Listen: "[::1]:0"},
 		Log:    Log{Level: "trace", Format: "json"},

@@ -21,12 +21,14 @@ func (s *Server) setDefaults() {
 	s.Timeout = 30 * time.Second
 	s.MaxBody = 900 * KiB // Medplum refuses at 1 MB
 	s.MaxParallel = 8
+	s.CertFor = "all"
+	s.Proxy.Address = "environment"
 	s.Auth.setDefaults()
 }
 
 func (a *Auth) setDefaults() {
 	a.Method = "auto"
-	a.AuthStyle = "header"
+	a.ClientAuth = "header"
 	a.FallbackAfter = 2 * time.Minute
 	a.Reprobe = 5 * time.Minute
 }

@@ -182,8 +182,8 @@ func TestSecretFiles(t *testing.T) {
 		{"folder", dir, "is a folder"},
 		{"empty", at("empty", "", 0o600), "is empty"},
 		{"no regular file", os.DevNull, "is not a regular file"},
-		{"open to the group", at("group", "x", 0o640), "that group or others have rights on (mode 0640)"},
-		{"open to all", at("all", "x", 0o604), "that group or others have rights on (mode 0604)"},
+		{"open to the group", at("group", "x", 0o640), "group or others have rights on it (mode 0640)"},
+		{"open to all", at("all", "x", 0o604), "group or others have rights on it (mode 0604)"},
 		{"nothing", "", "is empty"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/labcourier/labcourier/agent/secretfile"
 )
 
 // RootCAs is the system's certificates with those of CAFile added, nil (which
@@ -90,9 +92,8 @@ func (t table) secretFile(key, path string) {
 		t.fault(key, "names a file that "+problem, secretHint)
 		return
 	}
-	if info, err := os.Stat(path); err == nil && exposed(info.Mode()) {
-		t.fault(key, fmt.Sprintf("names a file that group or others have rights on (mode %04o)", info.Mode().Perm()),
-			"take them away: chmod 600, and chown to the service's user")
+	if problem, remedy := secretfile.Exposed(path); problem != "" {
+		t.fault(key, "names a file that is not for the service alone: "+problem, remedy+"; it must belong to the service's user")
 	}
 }
 

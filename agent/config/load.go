@@ -91,6 +91,7 @@ func parseWith(profiles fs.FS, name string, text []byte, kinds []drivers.Kind) (
 	if err := asError(c.faults); err != nil {
 		return nil, err
 	}
+	cfg.Secrets = c.secrets
 	sortFaults(c.warnings)
 	cfg.Warnings = c.warnings
 	return cfg, nil

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -14,6 +13,3 @@ func DefaultDataDir() string {
 
 // oneAndAHalf: Windows can set 1.5 stop bits.
 const oneAndAHalf = true
-
-// exposed: on Windows the mode of a file says nothing about who may read it.
-func exposed(fs.FileMode) bool { return false }

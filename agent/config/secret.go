@@ -1,17 +1,15 @@
 package config
 
 import (
-	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-)
 
-// maxSecret is the largest file that is taken for a secret.
-const maxSecret = 64 << 10
+	"github.com/labcourier/labcourier/agent/secretfile"
+)
 
 // Secret is where a secret comes from. It is read each time it is needed. It
 // never shows the secret, nor where it is: neither when it is printed, by any
@@ -19,6 +17,13 @@ const maxSecret = 64 << 10
 type Secret struct {
 	from string // the kind of source
 	read func() (string, error)
+}
+
+// SecretUse is one secret that the file names.
+type SecretUse struct {
+	Key    string // "server.auth.client_secret_file"
+	Where  string // the path, or the name of the variable or credential; "" in the file itself
+	Secret Secret
 }
 
 var (
@@ -36,7 +41,7 @@ func Inline(value string) Secret {
 
 // FileSecret returns the secret that the file at path holds.
 func FileSecret(path string) Secret {
-	return Secret{"file", func() (string, error) { return readSecret(path) }}
+	return Secret{"file", func() (string, error) { return secretfile.Read(path) }}
 }
 
 // EnvSecret returns the secret in the environment variable of that name.
@@ -56,7 +61,7 @@ func CredentialSecret(name string) Secret {
 		if dir == "" {
 			return "", fmt.Errorf("read systemd credential %s: CREDENTIALS_DIRECTORY is not set", name)
 		}
-		return readSecret(filepath.Join(dir, name))
+		return secretfile.ReadCredential(filepath.Join(dir, name))
 	}}
 }
 
@@ -85,31 +90,6 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 
 // MarshalText is String.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// readSecret reads a file that holds a secret and nothing else.
-func readSecret(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("read secret: %w", err)
-	case len(text) > maxSecret:
-		return "", fmt.Errorf("read secret %s: the file is larger than 64 KiB", path)
-	case bytes.HasPrefix(text, []byte("\xff\xfe")):
-		// What PowerShell's > writes.
-		return "", fmt.Errorf("read secret %s: the file is UTF-16: save it as UTF-8", path)
-	}
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-	if len(text) == 0 {
-		return "", fmt.Errorf("read secret %s: the file is empty", path)
-	}
-	return string(text), nil
-}
 
 // sealed is a secret on its way out of the file. It hides the value behind a
 // function, which no way of printing goes through.

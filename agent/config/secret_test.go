@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/labcourier/labcourier/agent/secretfile"
 )
 
 func TestSecretRead(t *testing.T) {
@@ -21,7 +23,7 @@ func TestSecretRead(t *testing.T) {
 		{"\ufefffive", "five", ""},
 		{"\n", "", "is empty"},
 		{"\xff\xfes\x00", "", "UTF-16"},
-		{strings.Repeat("x", maxSecret+1), "", "larger"},
+		{strings.Repeat("x", secretfile.MaxSize+1), "", "larger"},
 	} {
 		if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
 			t.Fatal(err)

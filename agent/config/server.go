@@ -11,6 +11,13 @@ import (
 // serverKeys is [server] as it is written.
 type serverKeys struct {
 	Server
+	Proxy
+
+	ProxyPasswordFile       string `toml:"proxy_password_file"`
+	ProxyPasswordEnv        string `toml:"proxy_password_env"`
+	ProxyPasswordCredential string `toml:"proxy_password_credential"`
+	ProxyPassword           sealed `toml:"proxy_password"`
+
 	Bot string `toml:"bot" later:"yes"` // of the design, not of this version
 }
 
@@ -47,6 +54,8 @@ func (t table) server(s *Server) {
 		k.CAFile = t.c.abs(k.CAFile)
 		t.certificates("ca_file", k.CAFile)
 	}
+	t.clientCertificate(&k.Server)
+	t.proxy(&k)
 	t.sub("auth").auth(&k.Auth)
 }
 
