@@ -1,10 +1,8 @@
 package agent
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/fhir"
 	"github.com/labcourier/labcourier/agent/metrics"
+	"github.com/labcourier/labcourier/agent/outbound"
 	"github.com/labcourier/labcourier/agent/status"
 	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/spool"
@@ -171,11 +170,11 @@ func kindNamed(kinds []drivers.Kind, name string) (drivers.Kind, bool) {
 
 func (a *Agent) openDelivery() error {
 	cfg := a.o.Config
-	client, err := httpClient(cfg.Server)
+	toServer, toTokens, err := httpClients(cfg.Server, component(a.o.Log, "http"))
 	if err != nil {
 		return err
 	}
-	a.auth, err = auth.New(authOptions(cfg.Server, client, component(a.o.Log, "auth")))
+	a.auth, err = auth.New(authOptions(cfg.Server, toServer, toTokens, component(a.o.Log, "auth")))
 	if err != nil {
 		return fmt.Errorf("[server.auth]: %w", err)
 	}
@@ -184,7 +183,7 @@ func (a *Agent) openDelivery() error {
 	})
 	a.deliver, err = deliver.New(deliver.Options{
 		BaseURL:     cfg.Server.URL,
-		HTTP:        client,
+		HTTP:        toServer,
 		Auth:        a.auth,
 		Queue:       a.spool,
 		Map:         newReader(a.o.Kinds, cfg.Analyzers, mapper).plan,
@@ -206,26 +205,31 @@ func names(analyzers []config.Analyzer) (out []string) {
 	return out
 }
 
-// httpClient makes the client for everything that leaves this computer: TLS 1.2
-// or newer, always verified, the environment's proxy, deadlines on each stage.
-func httpClient(s config.Server) (*http.Client, error) {
-	roots, err := s.RootCAs()
-	if err != nil {
-		return nil, err
+// httpClients makes the clients for everything that leaves this computer: that
+// for the FHIR server, and that for the token endpoint. They are one, unless the
+// client's certificate is for one of them only.
+func httpClients(s config.Server, log zerolog.Logger) (toServer, toTokens *http.Client, err error) {
+	o := outbound.Options{
+		CAFile: s.CAFile, CertFile: s.CertFile, CertKeyFile: s.CertKeyFile,
+		Proxy: s.Proxy.Address, Direct: s.Proxy.NoProxy, ProxyUser: s.Proxy.Username,
+		Timeout: s.Timeout, PerHost: s.MaxParallel, Log: log,
 	}
-	return &http.Client{Transport: &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: s.Timeout,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConnsPerHost:   s.MaxParallel,
-		ForceAttemptHTTP2:     true,
-	}}, nil
+	if s.Proxy.Password.Given() {
+		o.ProxyPassword = s.Proxy.Password.Read
+	}
+	with, err := outbound.New(o)
+	if err != nil || s.CertFile == "" || s.CertFor == "all" {
+		return with, with, err
+	}
+	o.CertFile, o.CertKeyFile = "", ""
+	without, err := outbound.New(o)
+	if s.CertFor == "fhir" {
+		return with, without, err
+	}
+	return without, with, err
 }
 
-func authOptions(s config.Server, client *http.Client, log zerolog.Logger) auth.Options {
+func authOptions(s config.Server, toServer, toTokens *http.Client, log zerolog.Logger) auth.Options {
 	o := auth.Options{
 		Method:        s.Auth.Method,
 		TokenURL:      s.Auth.TokenURL,
@@ -236,10 +240,15 @@ func authOptions(s config.Server, client *http.Client, log zerolog.Logger) auth.
 		Username:      s.Auth.Username,
 		FallbackAfter: s.Auth.FallbackAfter,
 		Reprobe:       s.Auth.Reprobe,
-		Probe:         deliver.Probe(client, s.URL),
+		Probe:         deliver.Probe(toServer, s.URL),
 		BaseURL:       s.URL,
-		HTTP:          client,
+		HTTP:          toTokens,
 		Log:           log,
+
+		KeyID: s.Auth.ClientKeyID, KeyAlg: s.Auth.ClientKeyAlg, AssertionAudience: s.Auth.AssertionAud,
+	}
+	if s.Auth.ClientKey.Given() {
+		o.Key = s.Auth.ClientKey.Read
 	}
 	if s.Auth.ClientSecret.Given() {
 		o.ClientSecret = s.Auth.ClientSecret.Read

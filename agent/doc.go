@@ -33,6 +33,9 @@
 //
 //	config    the TOML file, every fault at once
 //	auth      token source, renewal, fallback to basic
+//	clientkey the private key of private_key_jwt
+//	secretfile, dpapi  files that hold a secret, refused if others can read them
+//	outbound  the HTTP client: TLS, certificates that are renewed, proxy
 //	fhir      Report -> FHIR R4
 //	deliver   lanes, outcomes, retry, pacing, the HTTP client
 //	admin     looking into the spool and steering it, for the command line
@@ -49,6 +52,8 @@
 //	github.com/tarm/serial      serial lines; in drivers/port only
 //	github.com/kardianos/service  runs under the service managers of Windows and Linux
 //	golang.org/x/oauth2         the token request
+//	github.com/go-jose/go-jose/v4  keys in every form, and their signatures
+//	golang.org/x/net/http/httpproxy  what goes through the proxy; net/http hides its own
 //	github.com/rs/zerolog       structured logs without allocation
 //	github.com/pelletier/go-toml/v2  the only TOML parser that places every key
 //	github.com/spf13/cobra      subcommands, help and completion as people know them

@@ -61,7 +61,7 @@ type Server struct {
 	URL         string        `toml:"url"`           // the FHIR base, without a slash at the end
 	Deliver     string        `toml:"deliver"`       // "fhir"
 	Timeout     time.Duration `toml:"timeout"`       // of one request
-	CAFile      string        `toml:"ca_file"`       // certificates trusted besides the system's; "" for none, see RootCAs
+	CAFile      string        `toml:"ca_file"`       // certificates trusted besides the system's; "" for none
 	CertFile    string        `toml:"cert_file"`     // the certificate that this client shows; "" for none
 	CertKeyFile string        `toml:"cert_key_file"` // its key; filled in with CertFile if it is not given
 	CertFor     string        `toml:"cert_for"`      // "all", "token" or "fhir": to whom it is shown

@@ -1,10 +1,7 @@
 package config
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -201,7 +198,7 @@ func TestExample(t *testing.T) {
 	if diff := cmp.Diff(plain, shown, opts...); diff != "" {
 		t.Errorf("the example shows other defaults (-real +shown)\n%s", diff)
 	}
-	for _, v := range []any{Agent{}, Server{}, authKeys{}, Status{}, Log{}, Spool{}, Analyzer{}, Serial{}, TCP{}} {
+	for _, v := range []any{Agent{}, Server{}, Proxy{}, authKeys{}, Status{}, Log{}, Spool{}, Analyzer{}, Serial{}, TCP{}} {
 		for _, f := range fields(reflect.TypeOf(v)) {
 			if !regexp.MustCompile(`(?m)(^(# ?)?|[{,] )` + f.name + ` = `).MatchString(text) {
 				t.Errorf("the example does not show %T's key %s", v, f.name)
@@ -227,37 +224,6 @@ func TestDevice(t *testing.T) {
 	}
 	if device("COM1") == device("COM11") || device("/dev/ttyS0") == device("/dev/ttyS1") {
 		t.Error("two lines are one")
-	}
-}
-
-func TestRootCAs(t *testing.T) {
-	if pool, err := (Server{}).RootCAs(); pool != nil || err != nil {
-		t.Errorf("without a file: %v, %v", pool, err)
-	}
-	path := filepath.Join(t.TempDir(), "ca.pem")
-	ca := httptest.NewTLSServer(nil)
-	defer ca.Close()
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
-	if err := os.WriteFile(path, block, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	text := strings.Replace(good, "[server]\n", "[server]\nca_file = '"+path+"'\n", 1)
-	c := mustParse(t, text)
-	pool, err := c.Server.RootCAs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ca.Certificate().Verify(x509.VerifyOptions{Roots: pool, DNSName: "example.com"}); err != nil {
-		t.Errorf("the file's authority is not trusted: %v", err)
-	}
-	if err := os.WriteFile(path, []byte("no certificate"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Server.RootCAs(); err == nil {
-		t.Error("a file without certificates is taken")
-	}
-	if _, err := parse(t, text); err == nil || !strings.Contains(err.Error(), "lab.toml:4: server.ca_file names a file without a certificate in PEM form") {
-		t.Errorf("a file without certificates is taken: %v", err)
 	}
 }
 

@@ -18,8 +18,9 @@
 // misspelt or of the wrong type is not called missing as well.
 //
 // No fault and no warning quotes a value of the file, since any value may be a
-// secret that was written in the wrong place. Quoted are keys, and the names of
-// analyzers where they are proper names.
+// secret that was written in the wrong place. Quoted are keys, the names of
+// analyzers where they are proper names, and the path of a secret's file that is
+// there, in the command that protects it.
 //
 // # Profiles
 //
@@ -36,8 +37,9 @@
 //
 // A secret is named by a file, an environment variable or a systemd credential.
 // It is looked for when the file is read, and read when it is used (see
-// [Secret]), so that a rotated one is picked up. On Unix a secret file must not
-// be open to group or others. On Windows its access list is not looked at.
+// [Secret]), so that a rotated one is picked up. A secret file must be for the
+// service alone (package secretfile). A client's private key and the pair of its
+// certificate are read as well, to see whether they can be used.
 //
 // # Words of the file
 //

@@ -3,33 +3,12 @@ package config
 import (
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/labcourier/labcourier/agent/secretfile"
 )
-
-// RootCAs is the system's certificates with those of CAFile added, nil (which
-// stands for the system's) if there is no CAFile.
-func (s Server) RootCAs() (*x509.CertPool, error) {
-	if s.CAFile == "" {
-		return nil, nil
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, fmt.Errorf("read the system's certificates: %w", err)
-	}
-	text, err := os.ReadFile(s.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("read ca_file: %w", err)
-	}
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("read ca_file %s: it holds no certificate in PEM form", s.CAFile)
-	}
-	return pool, nil
-}
 
 const (
 	slashHint  = `write it in single quotes, where a backslash is only a backslash: 'C:\ProgramData\labcourier'`
@@ -97,12 +76,12 @@ func (t table) secretFile(key, path string) {
 	}
 }
 
-// certificates checks a file of trusted certificates.
-func (t table) certificates(key, path string) {
+// certificates checks a file of certificates; whose says what they are.
+func (t table) certificates(key, path, whose string) {
 	if !t.filePath(key, path) {
 		return
 	}
-	const hint = "name a file with the authority's certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+	hint := "name a file with " + whose + " certificate in PEM form (-----BEGIN CERTIFICATE-----)"
 	if problem := unreadable(path); problem != "" {
 		t.fault(key, "names a file that "+problem, hint)
 		return

@@ -12,10 +12,12 @@ import (
 func (t table) clientCertificate(s *Server) {
 	t.oneOf("cert_for", s.CertFor, "all", "token", "fhir")
 	if !t.has("cert_file") {
-		for _, key := range []string{"cert_key_file", "cert_for"} {
-			if t.has(key) {
-				t.fault(key, "belongs to cert_file, which is missing", "name the client's certificate with cert_file, or remove the key")
-			}
+		const hint = "name the client's certificate with cert_file, or remove the key"
+		if t.has("cert_key_file") {
+			t.fault("cert_key_file", "belongs to cert_file, which is missing", hint)
+		}
+		if t.has("cert_for") && s.CertFor != "all" {
+			t.fault("cert_for", "belongs to cert_file, which is missing", hint)
 		}
 		return
 	}
@@ -25,8 +27,10 @@ func (t table) clientCertificate(s *Server) {
 		s.CertKeyFile, keyKey = s.CertFile, "cert_file" // both in one file
 	}
 	before := len(t.c.faults)
-	t.certificates("cert_file", s.CertFile)
-	t.secretFile(keyKey, s.CertKeyFile)
+	t.certificates("cert_file", s.CertFile, "the client's")
+	if len(t.c.faults) == before || keyKey != "cert_file" {
+		t.secretFile(keyKey, s.CertKeyFile)
+	}
 	if len(t.c.faults) > before {
 		return
 	}

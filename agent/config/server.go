@@ -52,7 +52,7 @@ func (t table) server(s *Server) {
 	t.number("max_parallel", k.MaxParallel, 1, 256)
 	if t.has("ca_file") {
 		k.CAFile = t.c.abs(k.CAFile)
-		t.certificates("ca_file", k.CAFile)
+		t.certificates("ca_file", k.CAFile, "the authority's")
 	}
 	t.clientCertificate(&k.Server)
 	t.proxy(&k)

@@ -37,10 +37,14 @@ func arrows() []arrow {
 		{"agent", []string{"agent/*", "drivers", "spool"}},
 		{"agent/deliver", []string{"agent/auth", "agent/fhir", "drivers", "spool"}},
 		{"agent/fhir", []string{"drivers"}},
-		{"agent/config", []string{"configs", "drivers"}},
+		{"agent/config", []string{"agent/clientkey", "agent/secretfile", "configs", "drivers"}},
 		{"agent/admin", []string{"spool"}}, // a person's own way into the spool
 		{"agent/metrics", []string{"agent/status"}},
-		{"agent/auth", nil},
+		{"agent/auth", []string{"agent/clientkey"}},
+		{"agent/clientkey", nil},
+		{"agent/secretfile", []string{"agent/dpapi"}},
+		{"agent/dpapi", nil},
+		{"agent/outbound", nil},
 		{"agent/status", nil},
 		{"agent/sandbox", nil}, // the far end must not share a mistake with the near one
 
