@@ -75,8 +75,10 @@ func Open(o Options) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
+	calls := admin.NewHandler(a.spool, token)
+	AddCalls(calls, a.spool, cfg, o.Kinds)
 	a.status, err = status.NewServer(status.Options{
-		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: admin.NewHandler(a.spool, token),
+		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: calls,
 		Extra: o.Arrivals, Log: component(o.Log, "status"),
 	})
 	if err != nil {
@@ -178,8 +180,15 @@ func (a *Agent) openDelivery() error {
 	if err != nil {
 		return fmt.Errorf("[server.auth]: %w", err)
 	}
+	set, warnings, err := config.LoadCodes(cfg)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		a.o.Log.Warn().Str("file", w.File).Int("line", w.Line).Str("hint", w.Hint).Msg(w.Problem)
+	}
 	mapper := fhir.NewMapper(fhir.Options{
-		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version,
+		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version, Codes: set.Book(),
 	})
 	a.deliver, err = deliver.New(deliver.Options{
 		BaseURL:     cfg.Server.URL,

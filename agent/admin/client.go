@@ -31,12 +31,15 @@ func NewClient(address string, token Token) *Client {
 	}}
 }
 
-// InProcess returns a client that calls a handler over s directly.
-func InProcess(s *spool.Spool) *Client {
+// InProcess returns a client that calls a handler over s directly. The handler
+// is given to each of more first, which may add to it.
+func InProcess(s *spool.Spool, more ...func(*Handler)) *Client {
 	const token = "in process"
-	return &Client{base: "http://in-process" + Prefix, token: token, http: &http.Client{
-		Transport: direct{NewHandler(s, token)},
-	}}
+	h := NewHandler(s, token)
+	for _, add := range more {
+		add(h)
+	}
+	return &Client{base: "http://in-process" + Prefix, token: token, http: &http.Client{Transport: direct{h}}}
 }
 
 // Query selects messages. The zero Query selects all.
@@ -59,6 +62,11 @@ func (q Query) encode() string {
 	set("after", strconv.FormatUint(uint64(q.After), 10))
 	set("limit", strconv.Itoa(q.Limit))
 	return "?" + v.Encode()
+}
+
+// Ask asks what was added with Handler.Handle.
+func (c *Client) Ask(ctx context.Context, path string, v url.Values, out any) error {
+	return c.call(ctx, http.MethodGet, path+"?"+v.Encode(), nil, out)
 }
 
 // List returns messages in the order of their numbers.
