@@ -19,6 +19,7 @@ import (
 	"github.com/labcourier/labcourier/agent/outbound"
 	"github.com/labcourier/labcourier/agent/status"
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/trace"
 	"github.com/labcourier/labcourier/spool"
 )
 
@@ -75,10 +76,8 @@ func Open(o Options) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	calls := admin.NewHandler(a.spool, token)
-	AddCalls(calls, a.spool, cfg, o.Kinds)
 	a.status, err = status.NewServer(status.Options{
-		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: calls,
+		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: admin.NewHandler(a.spool, a, token),
 		Extra: o.Arrivals, Log: component(o.Log, "status"),
 	})
 	if err != nil {
@@ -154,11 +153,22 @@ func (a *Agent) newSource(an config.Analyzer) (*source, error) {
 		return nil, err
 	}
 	log := a.o.Log.With().Str("analyzer", an.Name).Logger()
-	driver, err := kind.Driver(an.Name, an.Section, drivers.Deps{Port: port, Handler: newIntake(a.spool), Log: log})
+	watched, feed := trace.Watch(port)
+	driver, err := kind.Driver(an.Name, an.Section, drivers.Deps{Port: watched, Handler: newIntake(a.spool), Log: log})
 	if err != nil {
 		return nil, err
 	}
-	return &source{cfg: an, port: port, driver: driver, log: log}, nil
+	return &source{cfg: an, port: port, feed: feed, driver: driver, log: log}, nil
+}
+
+// Feed is where what goes over the link of an analyzer can be heard.
+func (a *Agent) Feed(analyzer string) (*trace.Feed, bool) {
+	for _, s := range a.sources {
+		if s.cfg.Name == analyzer {
+			return s.feed, true
+		}
+	}
+	return nil, false
 }
 
 func kindNamed(kinds []drivers.Kind, name string) (drivers.Kind, bool) {
@@ -180,15 +190,8 @@ func (a *Agent) openDelivery() error {
 	if err != nil {
 		return fmt.Errorf("[server.auth]: %w", err)
 	}
-	set, warnings, err := config.LoadCodes(cfg)
-	if err != nil {
-		return err
-	}
-	for _, w := range warnings {
-		a.o.Log.Warn().Str("file", w.File).Int("line", w.Line).Str("hint", w.Hint).Msg(w.Problem)
-	}
 	mapper := fhir.NewMapper(fhir.Options{
-		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version, Codes: set.Book(),
+		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version,
 	})
 	a.deliver, err = deliver.New(deliver.Options{
 		BaseURL:     cfg.Server.URL,

@@ -27,11 +27,11 @@ func newReader(kinds []drivers.Kind, analyzers []config.Analyzer, m *fhir.Mapper
 	return r
 }
 
-// input reads a record.
-func (r *reader) input(rec spool.Record) (fhir.Input, error) {
+// plan is a deliver.Mapper.
+func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 	kind, ok := kindNamed(r.kinds, rec.Kind)
 	if !ok {
-		return fhir.Input{}, fmt.Errorf("this program has no driver %s to read the message with: run the version that stored it", rec.Kind)
+		return fhir.Plan{}, fmt.Errorf("this program has no driver %s to read the message with: run the version that stored it", rec.Kind)
 	}
 	an := r.analyzers[rec.Lane]
 	o := an.ParseOptions()
@@ -40,23 +40,14 @@ func (r *reader) input(rec spool.Record) (fhir.Input, error) {
 	}
 	reports, err := kind.Parse(rec.Payload, o)
 	if err != nil {
-		return fhir.Input{}, err
+		return fhir.Plan{}, err
 	}
-	return fhir.Input{
+	plan, err := r.mapper.Plan(fhir.Input{
 		Key:      rec.Key.String(),
 		Received: rec.Received,
 		Source:   fhir.Source{Name: rec.Lane, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber},
 		Reports:  reports,
-	}, nil
-}
-
-// plan is a deliver.Mapper.
-func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
-	in, err := r.input(rec)
-	if err != nil {
-		return fhir.Plan{}, err
-	}
-	plan, err := r.mapper.Plan(in)
+	})
 	if err != nil {
 		return fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)
 	}

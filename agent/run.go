@@ -39,6 +39,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	stopGiving()
 	givers.Wait()
+	for _, s := range a.sources {
+		s.feed.Close() // or whoever watches would hold the status endpoint up
+	}
 	stopTaking()
 	takers.Wait()
 	if cerr := a.spool.Close(); cerr != nil {

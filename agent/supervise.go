@@ -11,12 +11,14 @@ import (
 
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/trace"
 )
 
 // source is one analyzer: its driver, kept running.
 type source struct {
 	cfg    config.Analyzer
 	port   drivers.Port
+	feed   *trace.Feed // of what goes over the port
 	driver drivers.Driver
 	log    zerolog.Logger
 }

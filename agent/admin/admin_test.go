@@ -38,7 +38,7 @@ func TestCalls(t *testing.T) {
 	for name, client := range map[string]func(*testing.T, *spool.Spool) *Client{
 		"in process": func(_ *testing.T, s *spool.Spool) *Client { return InProcess(s) },
 		"over HTTP": func(t *testing.T, s *spool.Spool) *Client {
-			srv := httptest.NewServer(NewHandler(s, "the token"))
+			srv := httptest.NewServer(NewHandler(s, nil, "the token"))
 			t.Cleanup(srv.Close)
 			return NewClient(strings.TrimPrefix(srv.URL, "http://"), "the token")
 		},
@@ -114,7 +114,7 @@ func wantStatus(t *testing.T, err error, status int) {
 func TestToken(t *testing.T) {
 	s := openSpool(t)
 	q := put(t, s, spool.Complete, "H|secret\r")
-	srv := httptest.NewServer(NewHandler(s, "the token"))
+	srv := httptest.NewServer(NewHandler(s, nil, "the token"))
 	defer srv.Close()
 	for _, token := range []Token{"", "the toke", "the token2", "THE TOKEN"} {
 		c := NewClient(strings.TrimPrefix(srv.URL, "http://"), token)
@@ -129,7 +129,7 @@ func TestToken(t *testing.T) {
 	}
 	// An agent without a token lets nobody in.
 	w := httptest.NewRecorder()
-	NewHandler(s, "").ServeHTTP(w, httptest.NewRequest(http.MethodGet, Prefix+"messages", nil))
+	NewHandler(s, nil, "").ServeHTTP(w, httptest.NewRequest(http.MethodGet, Prefix+"messages", nil))
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("without a token: %d", w.Code)
 	}

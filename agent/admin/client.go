@@ -31,15 +31,12 @@ func NewClient(address string, token Token) *Client {
 	}}
 }
 
-// InProcess returns a client that calls a handler over s directly. The handler
-// is given to each of more first, which may add to it.
-func InProcess(s *spool.Spool, more ...func(*Handler)) *Client {
+// InProcess returns a client that calls a handler over s directly.
+func InProcess(s *spool.Spool) *Client {
 	const token = "in process"
-	h := NewHandler(s, token)
-	for _, add := range more {
-		add(h)
-	}
-	return &Client{base: "http://in-process" + Prefix, token: token, http: &http.Client{Transport: direct{h}}}
+	return &Client{base: "http://in-process" + Prefix, token: token, http: &http.Client{
+		Transport: direct{NewHandler(s, nil, token)},
+	}}
 }
 
 // Query selects messages. The zero Query selects all.
@@ -62,11 +59,6 @@ func (q Query) encode() string {
 	set("after", strconv.FormatUint(uint64(q.After), 10))
 	set("limit", strconv.Itoa(q.Limit))
 	return "?" + v.Encode()
-}
-
-// Ask asks what was added with Handler.Handle.
-func (c *Client) Ask(ctx context.Context, path string, v url.Values, out any) error {
-	return c.call(ctx, http.MethodGet, path+"?"+v.Encode(), nil, out)
 }
 
 // List returns messages in the order of their numbers.
@@ -114,6 +106,17 @@ func (c *Client) Compact(ctx context.Context) (out Compacted, err error) {
 // Audit returns entries of the audit log after number n.
 func (c *Client) Audit(ctx context.Context, n uint64, limit int) (out []spool.AuditEntry, err error) {
 	return out, c.call(ctx, http.MethodGet, "audit"+Query{After: spool.Seq(n), Limit: limit}.encode(), nil, &out)
+}
+
+// Traffic is what passes over an analyzer's link from now on, as a recording in the
+// format of drivers/trace, until ctx ends or the reader is closed. The look is
+// audited.
+func (c *Client) Traffic(ctx context.Context, analyzer string) (io.ReadCloser, error) {
+	resp, err := c.do(ctx, http.MethodGet, "analyzers/"+url.PathEscape(analyzer)+"/traffic", nil)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
 }
 
 func path(q spool.Seq, verb string) string {

@@ -24,13 +24,17 @@ const maxReason = 500
 // Handler serves the calls of Client over a spool.
 type Handler struct {
 	spool *spool.Spool
+	links Links
 	token Token
 	mux   *http.ServeMux
+
+	watchers watchers
 }
 
-// NewHandler returns a handler for those who know token.
-func NewHandler(s *spool.Spool, token Token) *Handler {
-	h := &Handler{spool: s, token: token, mux: http.NewServeMux()}
+// NewHandler returns a handler for those who know token. Without links there is
+// no traffic to watch.
+func NewHandler(s *spool.Spool, links Links, token Token) *Handler {
+	h := &Handler{spool: s, links: links, token: token, mux: http.NewServeMux()}
 	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET messages":                h.list,
 		"GET messages/{seq}":          h.get,
@@ -41,33 +45,17 @@ func NewHandler(s *spool.Spool, token Token) *Handler {
 		"GET backup":                  h.backup,
 		"POST compact":                h.compact,
 		"GET audit":                   h.audit,
+
+		"GET analyzers/{name}/traffic": h.traffic,
 	} {
-		h.handle(pattern, serve)
+		method, path, _ := strings.Cut(pattern, " ")
+		h.mux.HandleFunc(method+" "+Prefix+path, func(w http.ResponseWriter, r *http.Request) {
+			if err := serve(w, r); err != nil {
+				refuse(w, err)
+			}
+		})
 	}
 	return h
-}
-
-// handle serves one call; the pattern is a method and a path below Prefix.
-func (h *Handler) handle(pattern string, serve func(http.ResponseWriter, *http.Request) error) {
-	method, path, _ := strings.Cut(pattern, " ")
-	h.mux.HandleFunc(method+" "+Prefix+path, func(w http.ResponseWriter, r *http.Request) {
-		if err := serve(w, r); err != nil {
-			refuse(w, err)
-		}
-	})
-}
-
-// Handle adds a question that the spool alone cannot answer. The answer is sent
-// as JSON; it holds no patient data.
-func (h *Handler) Handle(path string, answerer func(context.Context, url.Values) (any, error)) {
-	h.handle("GET "+path, func(w http.ResponseWriter, r *http.Request) error {
-		patient(w)
-		v, err := answerer(r.Context(), r.URL.Query())
-		if err != nil {
-			return err
-		}
-		return answer(w, v)
-	})
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -19,7 +19,6 @@ type Config struct {
 	Status    Status     `toml:"status"`
 	Log       Log        `toml:"log"`
 	Spool     Spool      `toml:"spool"`
-	Codes     Codes      `toml:"codes"`
 	Analyzers []Analyzer `toml:"-"` // [[analyzer]], in the file's order, also those not enabled
 
 	// Secrets is every secret that the file names, in its order.
@@ -120,13 +119,6 @@ type Spool struct {
 	Reserve      Size          `toml:"reserve"`       // free disk below which nothing is acknowledged
 	Warn         Size          `toml:"warn"`          // free disk below which the status warns
 	MaxMessage   Size          `toml:"max_message"`   // the largest message that is taken
-}
-
-// Codes is the table [codes]: what is known of LOINC and UCUM codes, see
-// LoadCodes.
-type Codes struct {
-	File       string   `toml:"file"`       // a person's own rows, codes.toml; "" for none
-	Catalogues []string `toml:"catalogues"` // LIVD files
 }
 
 // Analyzer is one table [[analyzer]].

@@ -20,7 +20,7 @@ func (ord *order) observation(res *drivers.Result) (Entry, error) {
 		Identifier:        []identifier{id},
 		Status:            string(statusOf(res)),
 		Category:          []codeableConcept{{Coding: []coding{{System: systemCategory, Code: "laboratory", Display: "Laboratory"}}}},
-		Code:              ord.testCode(res),
+		Code:              concept(res.Test, ord.own),
 		EffectiveDateTime: dateTime(effective.Time),
 		Issued:            msg.issued,
 		Performer:         performers(res),

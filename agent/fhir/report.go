@@ -43,7 +43,7 @@ func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, er
 		Identifier:        append([]identifier{id}, orderNumbers(&r.Order)...),
 		Status:            string(reportStatus(r)),
 		Category:          []codeableConcept{{Coding: []coding{{System: systemSection, Code: "LAB", Display: "Laboratory"}}}},
-		Code:              o.code(),
+		Code:              reportCode(r.Order.Tests, o.own),
 		EffectiveDateTime: dateTime(effective.Time),
 		Issued:            msg.issued,
 		Specimen:          []reference{{Reference: msg.spec[r.Index]}},

@@ -34,12 +34,11 @@ func arrows() []arrow {
 	return []arrow{
 		{"cmd/*", []string{"agent", "agent/*", "drivers", "drivers/*", "spool", "configs"}},
 
-		{"agent", []string{"agent/*", "drivers", "spool"}},
+		{"agent", []string{"agent/*", "drivers", "drivers/trace", "spool"}}, // a format, not a protocol
 		{"agent/deliver", []string{"agent/auth", "agent/fhir", "drivers", "spool"}},
-		{"agent/fhir", []string{"agent/codes", "drivers"}},
-		{"agent/codes", nil},
-		{"agent/config", []string{"agent/clientkey", "agent/codes", "agent/secretfile", "configs", "drivers"}},
-		{"agent/admin", []string{"spool"}}, // a person's own way into the spool
+		{"agent/fhir", []string{"drivers"}},
+		{"agent/config", []string{"agent/clientkey", "agent/secretfile", "configs", "drivers"}},
+		{"agent/admin", []string{"drivers/trace", "spool"}}, // a person's own way into the spool, and to the links
 		{"agent/metrics", []string{"agent/status"}},
 		{"agent/auth", []string{"agent/clientkey"}},
 		{"agent/clientkey", nil},
@@ -58,8 +57,10 @@ func arrows() []arrow {
 		{"drivers/poct", []string{"drivers"}},
 		{"drivers/text", []string{"drivers"}},
 		{"drivers/drivertest", []string{"drivers"}},
+		{"drivers/trace", []string{"drivers"}},
+		{"drivers/tap", []string{"drivers", "drivers/port", "drivers/trace"}},
 		{"drivers/simulator", []string{
-			"drivers", "drivers/astm", "drivers/hl7", "drivers/mllp", "drivers/poct", "drivers/text",
+			"drivers", "drivers/astm", "drivers/hl7", "drivers/mllp", "drivers/poct", "drivers/text", "drivers/trace",
 		}},
 
 		{"spool", nil},

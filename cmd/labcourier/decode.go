@@ -15,6 +15,7 @@ import (
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/fhir"
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/trace"
 	"github.com/labcourier/labcourier/spool"
 )
 
@@ -56,7 +57,7 @@ func (p *program) decodeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "decode FILE",
 		Short: "show what a capture holds: records, reports and FHIR; nothing is sent",
-		Long:  "decode reads raw traffic of one analyzer from FILE, or from standard input if FILE is -, and shows\neach message's records, what was read from them, and the FHIR bundles that would be sent.",
+		Long:  "decode reads raw traffic of one analyzer, or a recording of `tap` or `capture`, from FILE, or from\nstandard input if FILE is -, and shows\neach message's records, what was read from them, and the FHIR bundles that would be sent.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{fmt.Errorf("decode takes one file; see `labcourier decode --help`")}
@@ -78,10 +79,17 @@ func (p *program) decodeCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		messages, faults := d.kind.Split(raw, d.section)
+		streams, faults, err := analyzerSent(raw)
+		if err != nil {
+			return err
+		}
 		var out []decoded
-		for _, m := range messages {
-			out = append(out, d.decode(m))
+		for _, s := range streams {
+			messages, more := d.kind.Split(s, d.section)
+			faults = append(faults, more...)
+			for _, m := range messages {
+				out = append(out, d.decode(m))
+			}
 		}
 		if asJSON {
 			w := json.NewEncoder(p.out)
@@ -117,13 +125,7 @@ func newDecoder(driver, zone, file, analyzer string) (*decoder, error) {
 		}
 		driver, d.options, d.section = an.Driver, an.ParseOptions(), an.Section
 		d.source = fhir.Source{Name: an.Name, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber}
-		set, _, err := config.LoadCodes(cfg)
-		if err != nil {
-			return nil, err
-		}
-		d.mapper = fhir.NewMapper(fhir.Options{
-			AgentName: cfg.Agent.Name, IdentifierBase: cfg.Agent.IdentifierBase, Version: version, Codes: set.Book(),
-		})
+		d.mapper = fhir.NewMapper(fhir.Options{AgentName: cfg.Agent.Name, IdentifierBase: cfg.Agent.IdentifierBase, Version: version})
 	}
 	var names []string
 	for _, k := range kinds() {
@@ -166,6 +168,27 @@ func (p *program) readCapture(name string, d *decoder) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than %d MiB: cut it", name, maxCapture>>20)
 	}
 	return raw, err
+}
+
+// analyzerSent is what the analyzer sent in a capture, by connection. Raw traffic
+// is one connection. Faults say what a recording lacks.
+func analyzerSent(raw []byte) (streams [][]byte, faults []string, err error) {
+	if !trace.Sniff(raw) {
+		return [][]byte{raw}, nil, nil
+	}
+	_, events, err := trace.ReadAll(bytes.NewReader(raw))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range events {
+		if e.Kind == trace.Gap {
+			faults = append(faults, fmt.Sprintf("the recording has a gap of %d bytes: %s", e.Lost, e.Note))
+		}
+	}
+	for _, s := range trace.Sent(events, trace.Analyzer) {
+		streams = append(streams, s.Data)
+	}
+	return streams, faults, nil
 }
 
 // decode reads and maps one message as the agent would.

@@ -26,9 +26,10 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command line as a person would; see testdata/script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
-		free := freeAddresses(t, 3)
+		free := freeAddresses(t, 4)
 		e.Setenv("ANALYZER", free[0])
 		e.Setenv("STATUS", free[1])
+		e.Setenv("TAP", free[3])
 		lab := fmt.Sprintf(`[agent]
 name = "lab"
 data_dir = "data"

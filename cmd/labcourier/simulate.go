@@ -16,6 +16,7 @@ import (
 	"github.com/labcourier/labcourier/drivers/astm"
 	"github.com/labcourier/labcourier/drivers/port"
 	"github.com/labcourier/labcourier/drivers/simulator"
+	"github.com/labcourier/labcourier/drivers/trace"
 )
 
 // simulation is one run of `simulate`.
@@ -26,6 +27,8 @@ type simulation struct {
 	count                   int
 	interval                time.Duration
 	seed                    uint64
+	replay                  string
+	timing                  bool
 }
 
 func (p *program) simulateCommand() *cobra.Command {
@@ -33,9 +36,9 @@ func (p *program) simulateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate [FILE]",
 		Short: "be an analyzer: send made-up results, or a capture byte for byte",
-		Long:  "simulate speaks ASTM (LIS01, LIS02) as an analyzer does. Without FILE it makes up results of a model,\nfor specimens whose ids begin with SIM. With FILE it sends that capture byte for byte, waiting for the\nanswers where the analyzer did; bare records are sent in frames.",
+		Long:  "simulate speaks ASTM (LIS01, LIS02) as an analyzer does. Without FILE it makes up results of a model,\nfor specimens whose ids begin with SIM. With FILE it sends that capture byte for byte, waiting for the\nanswers where the analyzer did; bare records are sent in frames.\n\nA recording of `tap`, `capture` or `detect` is replayed whatever its protocol: the analyzer's bytes are\nsent again, each time waiting for an answer where there was one. --timing keeps the pauses.",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
+			if len(args) > 1 || len(args) == 1 && s.replay != "" {
 				return usageError{errors.New("simulate takes one file at most; see `labcourier simulate --help`")}
 			}
 			return nil
@@ -55,14 +58,19 @@ func (p *program) simulateCommand() *cobra.Command {
 	f.IntVarP(&s.count, "count", "n", 0, "how many messages; 0: until stopped")
 	f.DurationVar(&s.interval, "interval", time.Second, "from one message to the next")
 	f.Uint64Var(&s.seed, "seed", 0, "makes up the same results again; 0: other ones each time")
+	f.StringVar(&s.replay, "replay", "", "replay this `file`: the same as naming it as the argument")
+	f.BoolVar(&s.timing, "timing", false, "keep the pauses of a recording")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if s.replay != "" {
+			args = []string{s.replay}
+		}
 		pt, err := s.port()
 		if err != nil {
 			return usageError{err}
 		}
 		defer pt.Close()
 		if len(args) == 1 {
-			return p.play(cmd.Context(), pt, args[0])
+			return p.play(cmd.Context(), pt, args[0], s.timing)
 		}
 		return p.makeUp(cmd.Context(), pt, s)
 	}
@@ -125,10 +133,16 @@ func (p *program) makeUp(ctx context.Context, pt drivers.Port, s simulation) err
 const answerWait = astm.ReplyTimeout
 
 // play sends a capture.
-func (p *program) play(ctx context.Context, pt drivers.Port, name string) error {
+func (p *program) play(ctx context.Context, pt drivers.Port, name string, timing bool) error {
 	raw, err := os.ReadFile(name)
 	if err != nil {
 		return err
+	}
+	if trace.Sniff(raw) {
+		return p.replay(ctx, pt, raw, timing)
+	}
+	if timing {
+		return usageError{errors.New("--timing needs a recording of `labcourier tap` or `capture`: raw traffic has no times")}
 	}
 	c, err := pt.Open(ctx)
 	if err != nil {
@@ -164,4 +178,44 @@ func (p *program) play(ctx context.Context, pt drivers.Port, name string) error 
 		err = fmt.Errorf("%d frames were not acknowledged", refused)
 	}
 	return err
+}
+
+// replay sends what the analyzer sent in a recording.
+func (p *program) replay(ctx context.Context, pt drivers.Port, raw []byte, timing bool) error {
+	_, events, err := trace.ReadAll(bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	missing, other := 0, 0
+	r := simulator.Replay{Port: pt, Events: events, Timing: timing, Seen: func(sent int, recorded, now []byte) {
+		same := bytes.Equal(recorded, now)
+		switch {
+		case len(now) == 0:
+			missing++
+			fmt.Fprintf(p.out, "%5d bytes: no answer; recorded: %s\n", sent, short(recorded))
+		case same:
+			fmt.Fprintf(p.out, "%5d bytes: %s, as recorded\n", sent, short(now))
+		default:
+			if len(recorded) == 1 { // a longer answer holds times and numbers of its own
+				other++
+			}
+			fmt.Fprintf(p.out, "%5d bytes: %s; recorded: %s\n", sent, short(now), short(recorded))
+		}
+	}}
+	if err := r.Run(ctx); err != nil {
+		return err
+	}
+	if missing+other > 0 {
+		return fmt.Errorf("%d answers did not come, %d differ from the recording", missing, other)
+	}
+	return nil
+}
+
+// short shows the beginning of an answer.
+func short(b []byte) string {
+	const most = 40
+	if len(b) <= most {
+		return trace.Visible(b)
+	}
+	return fmt.Sprintf("%s... (%d bytes)", trace.Visible(b[:most]), len(b))
 }

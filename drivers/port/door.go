@@ -104,7 +104,7 @@ type guest struct {
 	displaced atomic.Bool
 }
 
-var _ drivers.Conn = (*guest)(nil)
+var _ Stream = (*guest)(nil)
 
 // heard is when the peer last said something, or came.
 func (g *guest) heard() time.Time { return g.came.Add(time.Duration(g.last.Load())) }
@@ -128,6 +128,12 @@ func (g *guest) Write(p []byte) (int, error) {
 func (g *guest) Close() error {
 	g.door.leave(g)
 	return g.tcpConn.Close()
+}
+
+// Abort resets the connection and makes room for another.
+func (g *guest) Abort() error {
+	g.door.leave(g)
+	return g.tcpConn.Abort()
 }
 
 // reason says why a connection that we closed ourselves is closed.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -73,13 +74,30 @@ func checkAddress(address string, hostNeeded bool) error {
 	return nil
 }
 
+// Stream is implemented by the connections of [Listen] and [Connect]: what a link
+// that passes everything on has to know, beyond what a driver needs.
+type Stream interface {
+	drivers.Conn
+
+	// CloseWrite tells the peer that no more will come, and leaves the other
+	// direction open.
+	CloseWrite() error
+
+	// Abort closes the connection so that the peer sees it reset.
+	Abort() error
+
+	// WasReset reports whether the io.EOF that Read returned was no orderly end.
+	WasReset() bool
+}
+
 // tcpConn is a TCP connection that reads as drivers.Conn promises.
 type tcpConn struct {
 	net.Conn
-	peer string
+	peer  string
+	reset atomic.Bool
 }
 
-var _ drivers.Conn = (*tcpConn)(nil)
+var _ Stream = (*tcpConn)(nil)
 
 func newTCPConn(c net.Conn) *tcpConn {
 	return &tcpConn{Conn: c, peer: c.RemoteAddr().String()}
@@ -94,11 +112,33 @@ func (c *tcpConn) Read(p []byte) (int, error) {
 		return n, nil // an error is told again by the next Read
 	case err == nil:
 		return 0, io.ErrShortBuffer // p has no room
+	case errors.Is(err, io.EOF):
+		return 0, io.EOF
 	case hungUp(err):
+		c.reset.Store(true)
 		return 0, io.EOF
 	}
 	return 0, err
 }
+
+// CloseWrite ends what we send.
+func (c *tcpConn) CloseWrite() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		return tcp.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Abort resets the connection.
+func (c *tcpConn) Abort() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // fails only on a connection that is gone
+	}
+	return c.Conn.Close()
+}
+
+// WasReset tells a connection that was broken off from one that ended.
+func (c *tcpConn) WasReset() bool { return c.reset.Load() }
 
 // Peer returns the other end's address.
 func (c *tcpConn) Peer() string { return c.peer }
