@@ -92,7 +92,12 @@ func OpenSpool(cfg *config.Config) (*spool.Spool, error) {
 	if err := os.MkdirAll(cfg.Agent.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	return spool.Open(filepath.Join(cfg.Agent.DataDir, spoolName), spoolOptions(cfg))
+	o := spoolOptions(cfg)
+	var err error
+	if o.Keys, err = cfg.Spool.Keys(); err != nil {
+		return nil, err
+	}
+	return spool.Open(filepath.Join(cfg.Agent.DataDir, spoolName), o)
 }
 
 // Close closes what Open opened, for an Agent that is not run.

@@ -54,14 +54,12 @@ func (s *Spool) trust(m *marker, size int64) (bool, error) {
 	if m == nil || m.ID == "" || m.Unproven || s.suspected() || size <= s.opt.hooks.proveAbove {
 		return false, nil
 	}
-	if !s.asLeft(m, size) {
-		id, err := s.skim(s.path, size)
-		switch {
-		case errors.Is(err, ErrNewer), errors.Is(err, ErrKey):
-			return false, err
-		case err != nil || m.ID != newMarker(id.id, 0).ID:
-			return false, nil
-		}
+	id, err := s.skim(s.path, size, s.asLeft(m, size))
+	switch {
+	case errors.Is(err, ErrNewer), errors.Is(err, ErrKey):
+		return false, err
+	case err != nil || m.ID != newMarker(id.id, 0).ID:
+		return false, nil
 	}
 	if err := s.changeMarker(func(old *marker) { old.Unproven = true }); err != nil {
 		return false, nil // what cannot be noted down must not be needed

@@ -22,8 +22,8 @@ var errEnough = errors.New("time is up")
 // a leaf page holds is checked when it is read, by the checksums and by guard,
 // and by the scrub. A branch that leads in a circle could end the process, and a
 // free list that names a page in use would have it written over: these have to
-// be seen now.
-func (s *Spool) skim(path string, size int64) (id identity, err error) {
+// be seen now. In a file as a clean Close left it that was so then.
+func (s *Spool) skim(path string, size int64, asLeft bool) (id identity, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return id, err
@@ -38,7 +38,7 @@ func (s *Spool) skim(path string, size int64) (id identity, err error) {
 		return id, err
 	}
 	stored := map[string][]byte{}
-	w.until = time.Now().Add(skimTime)
+	w.until, w.noBranches = time.Now().Add(skimTime), asLeft
 	w.branchesOnly = func(name string) bool {
 		return name != bucketNames[settings] && name != bucketNames[lanes]
 	}
@@ -113,6 +113,9 @@ func (w *walker) note(id uint64) error {
 
 // branches walks a bucket's tree but for its leaves.
 func (w *walker) branches(root uint64, name string, depth int) error {
+	if w.noBranches {
+		return nil
+	}
 	h, err := w.height(root)
 	if err != nil {
 		return w.failed(name, nil, nil, err)

@@ -29,6 +29,7 @@ type walker struct {
 	// For a skim: of which buckets no leaves are read, when to stop, and at which
 	// depth the leaves of the bucket lie that is being walked.
 	branchesOnly func(name string) bool
+	noBranches   bool // of those not even branches
 	until        time.Time
 	leavesAt     int
 }

@@ -103,6 +103,11 @@ func (c *Client) Compact(ctx context.Context) (out Compacted, err error) {
 	return out, c.call(ctx, http.MethodPost, "compact", nil, &out)
 }
 
+// Rekey seals all messages with the newest key.
+func (c *Client) Rekey(ctx context.Context) (out Rekeyed, err error) {
+	return out, c.call(ctx, http.MethodPost, "rekey", nil, &out)
+}
+
 // Audit returns entries of the audit log after number n.
 func (c *Client) Audit(ctx context.Context, n uint64, limit int) (out []spool.AuditEntry, err error) {
 	return out, c.call(ctx, http.MethodGet, "audit"+Query{After: spool.Seq(n), Limit: limit}.encode(), nil, &out)

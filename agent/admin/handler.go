@@ -44,6 +44,7 @@ func NewHandler(s *spool.Spool, links Links, token Token) *Handler {
 		"POST import":                 h.takeIn,
 		"GET backup":                  h.backup,
 		"POST compact":                h.compact,
+		"POST rekey":                  h.rekey,
 		"GET audit":                   h.audit,
 
 		"GET analyzers/{name}/traffic": h.traffic,
@@ -222,6 +223,29 @@ func (h *Handler) compact(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answer(w, Compacted{Before: before, After: h.spool.Stats().FileBytes})
+}
+
+// rekey seals everything with the newest key, and leaves what was written before
+// behind.
+func (h *Handler) rekey(w http.ResponseWriter, r *http.Request) error {
+	patient(w)
+	ctx := context.WithoutCancel(r.Context())
+	if !h.spool.Stats().Encrypted {
+		return &Error{Status: http.StatusConflict, Text: "this spool is not encrypted: give it a key in [spool], start the agent anew, then repeat this"}
+	}
+	n, err := h.spool.Rekey(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.spool.Compact(ctx); err != nil {
+		return fmt.Errorf("%d messages were sealed anew, but older copies are still in the file: %w", n, err)
+	}
+	return answer(w, Rekeyed{Sealed: n})
+}
+
+// Rekeyed says how many messages were sealed anew.
+type Rekeyed struct {
+	Sealed int `json:"sealed"`
 }
 
 // Compacted is what compaction did to the spool's file, in bytes.

@@ -63,7 +63,10 @@ func (t table) log(l *Log) {
 }
 
 func (t table) spool(s *Spool) {
-	t.read(s)
+	k := spoolKeys{Spool: *s}
+	t.read(&k)
+	*s = k.Spool
+	t.encryption(s, k)
 	t.span("resend_window", s.ResendWindow, 0, 7*24*time.Hour)
 	t.span("retain", s.Retain, 0, 10*365*24*time.Hour)
 	t.size("retain_bytes", s.RetainBytes, 0, 64*TiB)

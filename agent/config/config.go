@@ -119,6 +119,9 @@ type Spool struct {
 	Reserve      Size          `toml:"reserve"`       // free disk below which nothing is acknowledged
 	Warn         Size          `toml:"warn"`          // free disk below which the status warns
 	MaxMessage   Size          `toml:"max_message"`   // the largest message that is taken
+
+	Key     Secret   `toml:"-"` // seals what is stored; not given: nothing is sealed
+	OldKeys []Secret `toml:"-"` // of records that Key has not sealed anew yet
 }
 
 // Analyzer is one table [[analyzer]].

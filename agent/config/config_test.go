@@ -56,7 +56,7 @@ func compareConfigs() []cmp.Option {
 	return []cmp.Option{
 		cmp.FilterPath(func(p cmp.Path) bool {
 			switch p.Last().String() {
-			case ".ClientSecret", ".ClientKey", ".Password", ".Zone", ".Encoding", ".Secrets", ".digest", ".Warnings", ".fault":
+			case ".ClientSecret", ".ClientKey", ".Password", ".Key", ".OldKeys", ".Zone", ".Encoding", ".Secrets", ".digest", ".Warnings", ".fault":
 				return true
 			}
 			return false

@@ -46,6 +46,8 @@ func (p *program) messagesCommand() *cobra.Command {
 	p.addListing(add)
 	p.addSteering(add)
 	p.addMoving(add)
+	p.addUpkeep(add)
+	cmd.AddCommand(p.newKeyCommand())
 	return cmd
 }
 
@@ -242,16 +244,6 @@ func (p *program) addMoving(add adder) {
 				return fmt.Errorf("the backup was written but is not good: %w", err)
 			}
 			fmt.Fprintf(p.out, "verified: %d messages (%d waiting, %d parked), %d bytes\n", v.Records, v.Waiting, v.Parked, v.Bytes)
-			return nil
-		})
-
-	add(&cobra.Command{Use: "compact", Short: "give unused space in the spool's file back to the disk"}, 0, 0,
-		func(ctx context.Context, c *admin.Client, _ []string) error {
-			done, err := c.Compact(ctx)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(p.out, "%d bytes before, %d after\n", done.Before, done.After)
 			return nil
 		})
 }
