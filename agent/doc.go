@@ -29,6 +29,16 @@
 // delivery, then the drivers. It stops them the other way round, and closes the
 // spool last, so that no message can arrive at a store that is gone.
 //
+// # Results that were sent before
+//
+// A result has two identifiers: its own, which makes it one however often it is
+// sent, and that of its series: analyzer, specimen, test and sub-id. A
+// correction finds the earlier result by the series and updates it, a result
+// that is marked as sent before is not made twice, and nothing replaces what a
+// newer message wrote: see agent/fhir and agent/deliver. QC and calibration stay
+// here unless the analyzer's qc says otherwise; then they are marked, and have
+// the analyzer for their subject.
+//
 // # Packages
 //
 //	config    the TOML file, every fault at once

@@ -27,6 +27,13 @@ func newReader(kinds []drivers.Kind, analyzers []config.Analyzer, m *fhir.Mapper
 	return r
 }
 
+// choices are what the configuration says of an analyzer's results.
+func choices(an config.Analyzer) fhir.Choices {
+	return fhir.Choices{
+		Corrections: fhir.Corrections(an.Corrections), CorrectionsWithin: an.CorrectionsWithin, QC: fhir.QC(an.QC),
+	}
+}
+
 // plan is a deliver.Mapper.
 func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 	kind, ok := kindNamed(r.kinds, rec.Kind)
@@ -47,6 +54,7 @@ func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 		Received: rec.Received,
 		Source:   fhir.Source{Name: rec.Lane, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber},
 		Reports:  reports,
+		Choices:  choices(an),
 	})
 	if err != nil {
 		return fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)

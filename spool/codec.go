@@ -125,6 +125,9 @@ type stateEntry struct {
 	Reason  *Reason  `json:"w,omitempty"`
 }
 
+// dropped reports whether nobody wants the record kept.
+func (e stateEntry) dropped() bool { return e.Receipt != nil && e.Receipt.Outcome == OutcomeDropped }
+
 func (e stateEntry) encode() []byte {
 	b, err := json.Marshal(e)
 	if err != nil {

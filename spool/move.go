@@ -176,17 +176,22 @@ func (t *txn) park(h *laneHead, q Seq, e stateEntry, reason *Reason) error {
 	return t.put(parked, laneSeqKey(h.id, uint64(q)), e.encode())
 }
 
-// finished makes a record history and notes when retention may remove it.
+// finished makes a record history and notes when retention may remove it. One
+// that nobody wants kept is noted as if it had been there for that long.
 func (t *txn) finished(h *laneHead, q Seq, e stateEntry) error {
 	now := t.s.opt.Now()
-	e.At, e.Expiry = now.UnixNano(), now.UnixNano()
+	due := now
+	if e.dropped() {
+		due = now.Add(-max(t.s.opt.Retain, 0))
+	}
+	e.At, e.Expiry = now.UnixNano(), due.UnixNano()
 	e.Size = uint64(len(t.b[records].Get(seqKey(q))))
 	h.history++
 	h.historyBytes += e.Size
 	if err := t.put(history, laneSeqKey(h.id, uint64(q)), e.encode()); err != nil {
 		return err
 	}
-	return t.put(expiry, expiryKey(now, q), expiryEntry{lane: h.id, size: e.Size}.encode())
+	return t.put(expiry, expiryKey(due, q), expiryEntry{lane: h.id, size: e.Size}.encode())
 }
 
 // closeDigest lets the next arrival of a record's bytes be a new occurrence.

@@ -167,6 +167,7 @@ type Info struct {
 const (
 	OutcomeDelivered = "delivered" // the server has it
 	OutcomeKept      = "kept"      // nothing of it is to be sent: QC, queries
+	OutcomeDropped   = "dropped"   // nor kept: it goes as soon as its bytes cannot be a re-send
 )
 
 // Receipt says how a record was done with.

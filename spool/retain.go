@@ -149,6 +149,9 @@ func (t *txn) putOff(h *laneHead, q Seq, key []byte, until time.Time, e expiryEn
 	if err != nil {
 		return t.del(expiry, key)
 	}
+	if st.dropped() { // when the window is over, and not a retention later
+		until = until.Add(t.s.opt.window(h.name) - max(t.s.opt.Retain, 0))
+	}
 	if err := t.del(expiry, key); err != nil {
 		return err
 	}

@@ -432,6 +432,33 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// What nobody wants kept goes as soon as its bytes cannot be a re-send.
+func TestDroppedGoesEarly(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := openTemp(t, Options{Retain: 48 * time.Hour, ResendWindow: time.Hour, Now: func() time.Time { return now }})
+	sweep := func() {
+		ran := make(chan struct{})
+		s.commands <- func() { s.prune(); close(ran) }
+		<-ran
+	}
+	q, kept := put(t, s, msg("a", "control")), put(t, s, msg("a", "kept"))
+	s.Done("a", q, Receipt{Outcome: OutcomeDropped})
+	s.Done("a", kept, Receipt{Outcome: OutcomeKept})
+	now = now.Add(59 * time.Minute)
+	sweep()
+	if _, err := s.Get(q); err != nil {
+		t.Errorf("gone while it may be sent again: %v", err)
+	}
+	now = now.Add(2 * time.Minute)
+	sweep()
+	if _, err := s.Get(q); !errors.Is(err, ErrNotFound) {
+		t.Errorf("still there: %v", err)
+	}
+	if _, err := s.Get(kept); err != nil {
+		t.Errorf("kept: %v", err)
+	}
+}
+
 func TestQuotaKeepsResendWindow(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := openTemp(t, Options{RetainBytes: 1000, ResendWindow: time.Hour, Now: func() time.Time { return now }})

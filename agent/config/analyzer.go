@@ -68,6 +68,9 @@ func (t table) analyzer(a *Analyzer, s Spool) {
 	t.link(a)
 	t.text(a)
 	t.oneOf("status_default", string(a.StatusDefault), string(drivers.StatusPreliminary), string(drivers.StatusFinal))
+	t.oneOf("corrections", a.Corrections, "update", "new", "hold")
+	t.span("corrections_within", a.CorrectionsWithin, time.Minute, 90*24*time.Hour)
+	t.oneOf("qc", a.QC, "keep", "send", "drop")
 	if t.has("resend_window") {
 		t.span("resend_window", a.ResendWindow, 0, 7*24*time.Hour)
 	} else {

@@ -144,6 +144,10 @@ type Analyzer struct {
 	StatusDefault drivers.ResultStatus `toml:"status_default"` // of a result that carries none
 	ResendWindow  time.Duration        `toml:"resend_window"`  // the spool's, unless the analyzer has its own
 
+	Corrections       string        `toml:"corrections"`        // "update", "new" or "hold"
+	CorrectionsWithin time.Duration `toml:"corrections_within"` // how long after a result
+	QC                string        `toml:"qc"`                 // "keep", "send" or "drop"
+
 	// What is said of the device that the results come from.
 	Manufacturer string `toml:"manufacturer"`
 	Model        string `toml:"model"`

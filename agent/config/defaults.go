@@ -50,6 +50,7 @@ func (a *Analyzer) setDefaults() {
 	a.Enabled = true
 	a.Timezone = "Local"
 	a.StatusDefault = drivers.StatusPreliminary
+	a.Corrections, a.CorrectionsWithin, a.QC = "update", 24*time.Hour, "keep"
 }
 
 func (s *Serial) setDefaults() {

@@ -12,6 +12,7 @@ import (
 // used.
 type bundleAnswer struct {
 	ResourceType string        `json:"resourceType"`
+	Type         string        `json:"type"`
 	Entry        []entryAnswer `json:"entry"`
 }
 
@@ -21,21 +22,45 @@ type entryAnswer struct {
 		Location string            `json:"location"`
 		Outcome  *operationOutcome `json:"outcome"`
 	} `json:"response"`
-	Resource struct {
-		ResourceType string `json:"resourceType"`
-		ID           string `json:"id"`
-	} `json:"resource"`
+	Resource resourceAnswer `json:"resource"`
 }
 
-// parseBundle returns the entries of a Bundle of exactly n, or any number if n
-// is negative. It reports false for anything else: an answer that was cut off,
-// a portal's page, an empty body.
+// resourceAnswer is a resource in an answer.
+type resourceAnswer struct {
+	ResourceType string `json:"resourceType"`
+	ID           string `json:"id"`
+
+	raw json.RawMessage
+}
+
+// UnmarshalJSON keeps the text beside what is read of it.
+func (r *resourceAnswer) UnmarshalJSON(b []byte) error {
+	type plain resourceAnswer
+	if err := json.Unmarshal(b, (*plain)(r)); err != nil {
+		return err
+	}
+	r.raw = append(json.RawMessage(nil), b...)
+	return nil
+}
+
+// parseBundle returns the entries of a Bundle of exactly n or, if n is
+// negative, the resources of a searchset. It reports false for anything else:
+// an answer that was cut off, a portal's page, an empty body. To take such a
+// thing for a search that found nothing would be to overlook what is there.
 func parseBundle(body []byte, n int) ([]entryAnswer, bool) {
 	var b bundleAnswer
 	if json.Unmarshal(body, &b) != nil || b.ResourceType != "Bundle" || n >= 0 && len(b.Entry) != n {
 		return nil, false
 	}
-	return b.Entry, true
+	if n >= 0 {
+		return b.Entry, true
+	}
+	for _, e := range b.Entry {
+		if e.Resource.ResourceType == "" {
+			return nil, false
+		}
+	}
+	return b.Entry, b.Type == "searchset"
 }
 
 // verdict judges one entry. A status that is no status is no answer.

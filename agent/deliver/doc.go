@@ -22,6 +22,23 @@
 // that did not come, or not whole, the same bundle is sent again: the
 // identifiers make it one.
 //
+// # Results that were sent before
+//
+// All results of one test on one specimen share an identifier, their series
+// ([fhir.Prior]). By it the earlier ones are found:
+//
+//	the message says              what is done
+//	this corrects (C, A, D, W)    GET the series; PUT the one that is meant, with
+//	                              If-Match; none is meant: create
+//	this was sent before (R)      GET the series; the same time and value: it is
+//	                              there already; else create
+//
+// Which one is meant is [fhir.Entry.Choose]'s to say: that of the same time of
+// analysis, else the newest that is no newer than the correction. What a newer
+// message wrote is never replaced; such a message is parked as superseded. The
+// new version carries the identifiers of both messages, so that an attempt
+// whose answer was lost finds itself. The history is the server's.
+//
 // # Outcomes
 //
 //	2xx                        in
@@ -30,7 +47,8 @@
 //	401                        reject the credential, repeat once, then wait
 //	403                        wait, loudly
 //	413, 400 "too large"       halves; a single entry: park
-//	412                        park: several resources have the identifier
+//	412                        park: several resources have the identifier;
+//	                           of an update: look again, somebody was quicker
 //	other 4xx                  park
 //
 // It is the same for a whole answer and for an entry inside a 200, with one

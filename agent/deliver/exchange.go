@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,6 +26,9 @@ type call struct {
 	body    []byte
 	entries int // for the pacer; 0 for what is not paced
 	found   int // entries that a usable answer has; -1: any number
+
+	single  string // the answer is no Bundle but a resource of this type, or empty
+	ifMatch string // the version that an update is of
 }
 
 // exchange makes a request when the breaker, the gate and the authorizer let
@@ -76,6 +80,9 @@ func (d *Deliverer) once(ctx context.Context, c call) (entries []entryAnswer, v 
 	if err != nil {
 		return nil, verdict{action: demand, why: "the request cannot be made: " + oneLine(err.Error())}, ticket, false
 	}
+	if c.ifMatch != "" {
+		r.Header.Set("If-Match", c.ifMatch)
+	}
 	ticket, err = d.authorize(ctx, r)
 	if err != nil {
 		return nil, noCredentials(err), ticket, false
@@ -96,10 +103,14 @@ func (d *Deliverer) once(ctx context.Context, c call) (entries []entryAnswer, v 
 	case a.status == http.StatusUnsupportedMediaType && r.Header.Get("Content-Encoding") != "":
 		d.client.plain.Store(true)
 		v.action, v.why = repeat, "the server does not take compressed requests; sending them plain"
+	case v.action == accept && c.single != "":
+		if !a.isResource(c.single) {
+			v = notFHIR(a.status)
+		}
 	case v.action == accept:
 		var whole bool
 		if entries, whole = parseBundle(a.body, c.found); !whole {
-			v = verdict{action: repeat, status: a.status, away: true, why: "the answer is cut off, or not FHIR: a portal or proxy may answer in the server's place"}
+			v = notFHIR(a.status)
 			break
 		}
 		for _, e := range entries {
@@ -109,6 +120,18 @@ func (d *Deliverer) once(ctx context.Context, c call) (entries []entryAnswer, v 
 		}
 	}
 	return entries, v, ticket, true
+}
+
+// notFHIR is the verdict on a 2xx that cannot be of a FHIR server.
+func notFHIR(status int) verdict {
+	return verdict{action: repeat, status: status, away: true, why: "the answer is cut off, or not FHIR: a portal or proxy may answer in the server's place"}
+}
+
+// isResource reports whether the answer to an update can be one: empty, the
+// resource, or what the server has to say of it.
+func (a answer) isResource(resourceType string) bool {
+	var r resourceAnswer
+	return len(a.body) == 0 || json.Unmarshal(a.body, &r) == nil && (r.ResourceType == resourceType || r.ResourceType == "OperationOutcome")
 }
 
 func (d *Deliverer) authorize(ctx context.Context, r *http.Request) (auth.Ticket, error) {

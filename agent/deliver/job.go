@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labcourier/labcourier/agent/fhir"
@@ -23,25 +24,30 @@ type job struct {
 	plan     fhir.Plan
 	resolved map[string]string // full URL to "Type/id"; "" where the server did not say
 	recalled bool              // a Device id was taken from memory
+	steps    []fhir.Step       // of plan, without what the server has from an earlier message
+	repeated int               // results that it has
 }
 
 // run sends all steps. It returns why the message is to be parked, or nil when
 // all of it is in. Its error is errStopped.
 func (j *job) run(ctx context.Context) (*spool.Reason, error) {
-	refused, err := j.steps(ctx)
+	refused, err := j.bring(ctx)
 	if refused == nil || err != nil || !j.recalled {
 		return refused, err
 	}
 	// The refusal may be about a Device that is no longer there. What was
 	// accepted is sent again, which the identifiers make harmless.
 	clear(j.lane.device)
-	return j.steps(ctx)
+	return j.bring(ctx)
 }
 
-func (j *job) steps(ctx context.Context) (*spool.Reason, error) {
+func (j *job) bring(ctx context.Context) (*spool.Reason, error) {
 	j.resolved, j.recalled = map[string]string{}, false
-	for i, s := range j.plan.Steps {
-		if refused, err := j.step(ctx, s, i == len(j.plan.Steps)-1); refused != nil || err != nil {
+	if refused, err := j.repeats(ctx); refused != nil || err != nil {
+		return refused, err
+	}
+	for i, s := range j.steps {
+		if refused, err := j.step(ctx, s, i == len(j.steps)-1); refused != nil || err != nil {
 			return refused, err
 		}
 	}
@@ -50,7 +56,11 @@ func (j *job) steps(ctx context.Context) (*spool.Reason, error) {
 
 // step sends one step until all of its entries are in.
 func (j *job) step(ctx context.Context, s fhir.Step, last bool) (*spool.Reason, error) {
-	queue := [][]fhir.Entry{j.pending(s)}
+	create, refused, err := j.correct(ctx, s.Name, j.pending(s))
+	if refused != nil || err != nil {
+		return refused, err
+	}
+	queue := [][]fhir.Entry{create}
 	for len(queue) > 0 {
 		if len(queue[0]) == 0 {
 			queue = queue[1:]
@@ -205,10 +215,30 @@ func (j *job) search(ctx context.Context, e fhir.Entry) (string, verdict, error)
 	return "", judge(http.StatusPreconditionFailed, nil), nil
 }
 
+// receipt says what became of the message.
+func (j *job) receipt() spool.Receipt {
+	notes := j.plan.Kept
+	switch j.repeated {
+	case 0:
+	case 1:
+		notes = append(notes, "1 result was sent before and is there already")
+	default:
+		notes = append(notes, fmt.Sprintf("%d results were sent before and are there already", j.repeated))
+	}
+	r := spool.Receipt{Outcome: spool.OutcomeDelivered, Note: cut(strings.Join(notes, "; "), longestWords), Resources: j.resources()}
+	switch {
+	case j.plan.Drop:
+		r.Outcome = spool.OutcomeDropped
+	case len(r.Resources) == 0 && j.repeated == 0:
+		r.Outcome = spool.OutcomeKept
+	}
+	return r
+}
+
 // resources names what the message became, in the order of its steps.
 func (j *job) resources() []string {
 	var names []string
-	for _, s := range j.plan.Steps {
+	for _, s := range j.steps {
 		for _, e := range s.Entries {
 			name := j.resolved[e.FullURL]
 			if name == "" {

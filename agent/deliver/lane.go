@@ -25,6 +25,7 @@ const (
 	CodeRejected   = "rejected"   // the server refuses it
 	CodeAmbiguous  = "ambiguous"  // several resources have an identifier of it (412)
 	CodeTooLarge   = "too-large"  // a single resource is too large for the server
+	CodeSuperseded = "superseded" // it corrects what was corrected since
 )
 
 // Waits after faults that may pass: 1, 2, 4 ... 60 s, each 20 % more or less.
@@ -134,13 +135,7 @@ func (l *lane) bring(ctx context.Context, rec spool.Record) (end, error) {
 	case len(plan.Held) > 0:
 		return park(CodeHeld, cut(strings.Join(plan.Held, "; "), longestWords)), nil
 	}
-	receipt := spool.Receipt{
-		Outcome: spool.OutcomeDelivered, Note: cut(strings.Join(plan.Kept, "; "), longestWords), Resources: j.resources(),
-	}
-	if len(receipt.Resources) == 0 {
-		receipt.Outcome = spool.OutcomeKept
-	}
-	return end{receipt: receipt}, nil
+	return end{receipt: j.receipt()}, nil
 }
 
 // plan calls the mapper. A panic of it is logged without its value, which may

@@ -56,24 +56,35 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// mapReal maps a payload "<lane> <number> <results>" with the real mapping.
+// mapReal maps a payload "<lane> <number> <results> [word]" with the real mapping.
+// Each number is a specimen of its own, but "corrects" and "previous" are about
+// the one before.
 func mapReal(m *fhir.Mapper) Mapper {
 	return func(rec spool.Record) (fhir.Plan, error) {
 		var lane string
 		var n, results int
-		if _, err := fmt.Sscan(string(rec.Payload), &lane, &n, &results); err != nil {
+		word, status := "", drivers.StatusFinal
+		if _, err := fmt.Sscan(string(rec.Payload)+" -", &lane, &n, &results, &word); err != nil {
 			return fhir.Plan{}, err
 		}
 		r := drivers.Report{Purpose: drivers.ForPatient, Specimen: drivers.Specimen{ID: fmt.Sprintf("S%d", n)}}
+		tail := ".50"
+		if word != "-" {
+			r.Specimen.ID = fmt.Sprintf("S%d", n-1)
+		}
+		if word == "corrects" {
+			status, tail = drivers.StatusCorrected, ".75"
+		}
 		for i := range results {
-			value := strconv.Itoa(i) + ".50"
+			value := strconv.Itoa(i) + tail
 			r.Results = append(r.Results, drivers.Result{
-				Index: i, Test: drivers.Code{Code: "T" + strconv.Itoa(i)}, Unit: "mmol/L", Status: drivers.StatusFinal,
-				Value: drivers.Value{Text: value, Number: value},
+				Index: i, Test: drivers.Code{Code: "T" + strconv.Itoa(i)}, Unit: "mmol/L", Status: status, Previous: word == "previous",
+				Completed: drivers.Time{Value: time.Unix(1_700_000_000, 0).UTC(), Precision: drivers.Second},
+				Value:     drivers.Value{Text: value, Number: value},
 			})
 		}
 		return m.Plan(fhir.Input{
-			Key: fmt.Sprintf("%s.%d", lane, n), Received: time.Unix(1_800_000_000, 0).UTC(),
+			Key: fmt.Sprintf("%s.%d", lane, n), Received: time.Unix(1_800_000_000+int64(n), 0).UTC(),
 			Source: fhir.Source{Name: lane}, Reports: []drivers.Report{r},
 		})
 	}
@@ -88,6 +99,9 @@ type far struct {
 	auth  *auth.Authorizer
 	d     *Deliverer
 	queue *fakeQueue
+
+	double atomic.Bool // a proxy sends each request twice
+	client *http.Client
 }
 
 // inSandbox runs test with lanes a to d, a token lifetime of 30 seconds, and a
@@ -100,12 +114,13 @@ func inSandbox(t *testing.T, secret func() (string, error), test func(f *far)) {
 		network := newPipes()
 		web := &http.Server{Handler: f.srv}
 		tr := &http.Transport{DialContext: network.dial}
-		client := &http.Client{Transport: tr}
+		client := &http.Client{Transport: f.proxy(tr)}
+		f.client = client
 		const base = "http://127.0.0.1:80"
 		var err error
 		f.auth, err = auth.New(auth.Options{
 			Method: auth.MethodAuto, TokenURL: base + sandbox.TokenPath, BaseURL: base + sandbox.BasePath,
-			ClientID: sandbox.DefaultClientID, ClientSecret: secret,
+			ClientID: sandbox.DefaultClientID, ClientSecret: secret, ClientAuth: auth.ByForm, // so that the server counts basic at FHIR alone
 			HTTP: client, Probe: Probe(client, base+sandbox.BasePath), Log: zerolog.Nop(),
 		})
 		if err != nil {
@@ -137,6 +152,43 @@ func inSandbox(t *testing.T, secret func() (string, error), test func(f *far)) {
 			t.Errorf("there twice or dangling: %v", d)
 		}
 	})
+}
+
+// proxy is a proxy that sends requests twice while f.double is set.
+func (f *far) proxy(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		if f.double.Load() {
+			first := r.Clone(r.Context())
+			if r.GetBody != nil {
+				first.Body, _ = r.GetBody()
+			}
+			if res, err := next.RoundTrip(first); err == nil {
+				res.Body.Close()
+			}
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// update puts a resource as some other client would.
+func (f *far) update(ref, resource string) int {
+	f.t.Helper()
+	r, err := http.NewRequestWithContext(f.ctx, http.MethodPut, "http://127.0.0.1:80"+sandbox.BasePath+"/"+ref, strings.NewReader(resource))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", fhirJSON)
+	r.SetBasicAuth(sandbox.DefaultClientID, sandbox.DefaultClientSecret)
+	res, err := f.client.Do(r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
 }
 
 // put queues n messages for each of the lanes, numbered from first.

@@ -60,6 +60,16 @@ func (s Step) Bundle(resolved map[string]string) ([]byte, error) {
 	return raw, nil
 }
 
+// Resolve returns e's resource with the ids in place of references to earlier
+// steps, as Bundle does. For what is not sent as an entry of a bundle.
+func (s Step) Resolve(e Entry, resolved map[string]string) (json.RawMessage, error) {
+	resource, err := s.resolve(e.Resource, resolved)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w", e.Type, err)
+	}
+	return resource, nil
+}
+
 // condition is the search that finds e if it is there already. The bar between
 // system and value stays bare, as servers' own documentation writes it.
 func (e Entry) condition() string {

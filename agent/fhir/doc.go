@@ -20,8 +20,9 @@
 // digits that the analyzer sent, trailing zeros included. Codes and units are
 // translated by exact tables; whatever has no row in them stays text, and a
 // remark says so where a reader could be misled. No Patient and no subject is
-// ever made up. What is not about a patient (QC, calibration, training,
-// debugging, queries) becomes no resource at all.
+// ever made up. What is not about a patient (training, debugging, queries) becomes
+// no resource at all; QC and calibration only where they are asked for, with a
+// tag, a category of their own and the analyzer as subject.
 //
 // # Identity
 //
@@ -31,6 +32,11 @@
 //	base:specimen  <message key>-s<index of the first report on this specimen>
 //	base:result    <message key>-<report index>-<result index>
 //	base:report    <message key>-<report index>
+//
+//	base:series    digest of analyzer, specimen id and type, test, sub-id
+//
+// The last is shared by all results of a test on a specimen, and finds the one
+// that a correction is about: see [Entry.Choose]. It never decides a creation.
 //
 // No time of arrival and no retry count is in any of them. A specimen's number
 // is the index of a report, and not a running count, so that it does not move

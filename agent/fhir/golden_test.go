@@ -64,6 +64,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+var seriesIdentifiers = regexp.MustCompile(`,\{"type":\{"text":"Test series"\},"system":"urn:labcourier:series","value":"[0-9a-f]{64}"\}`)
+
 func compareSteps(t *testing.T, want goldenPlan, got Plan) {
 	t.Helper()
 	if len(got.Steps) != len(want.Steps) {
@@ -83,6 +85,7 @@ func compareSteps(t *testing.T, want goldenPlan, got Plan) {
 		if err := json.Compact(&compact, want.Steps[i].Bundle); err != nil {
 			t.Fatal(err)
 		}
+		raw = seriesIdentifiers.ReplaceAll(raw, nil) // digests: TestSeries is about them
 		if !bytes.Equal(raw, compact.Bytes()) {
 			t.Errorf("step %d %s differs (-want +got):\n%s", i, step.Name, cmp.Diff(indent(t, compact.Bytes()), indent(t, raw)))
 		}

@@ -13,13 +13,20 @@ const (
 func (ord *order) observation(res *drivers.Result) (Entry, error) {
 	msg, r := ord.message, ord.r
 	e, id := msg.identity("Observation", "result", msg.resultValue(r.Index, res.Index))
+	ids := []identifier{id}
+	if !isControl(r) {
+		series := ord.series[res.Index]
+		ids = append(ids, msg.seriesIdentifier(series))
+		e.Prior = ord.prior(series, statusOf(res), res.Previous, res.Completed)
+	}
 	effective := effectiveOf(r, res)
 	o := observation{
 		ResourceType:      "Observation",
-		Meta:              msg.meta(effective.tags()...),
-		Identifier:        []identifier{id},
+		Meta:              msg.meta(tags(r, effective)...),
+		Identifier:        ids,
 		Status:            string(statusOf(res)),
-		Category:          []codeableConcept{{Coding: []coding{{System: systemCategory, Code: "laboratory", Display: "Laboratory"}}}},
+		Category:          category(r, coding{System: systemCategory, Code: "laboratory", Display: "Laboratory"}),
+		Subject:           msg.subject(r),
 		Code:              concept(res.Test, ord.own),
 		EffectiveDateTime: dateTime(effective.Time),
 		Issued:            msg.issued,

@@ -16,6 +16,7 @@ type Plan struct {
 	Steps []Step
 	Held  []string // not sent until a person has looked: "order 2 has no specimen id"
 	Kept  []string // not sent, as it should be: "1 report is QC (O.12 = Q)"
+	Drop  bool     // nothing of the message is to be sent, and nobody wants it kept
 }
 
 // Names of steps.
@@ -40,6 +41,9 @@ type Entry struct {
 	System   string // of the identifier that the creation is conditional on
 	Value    string
 	Resource json.RawMessage
+
+	Prior   *Prior   // what it has to do with an earlier resource; nil: nothing
+	Results []string // of a report: the full URLs of its results
 }
 
 // Limits of one step. A server took 33 conditional entries in a batch, and
@@ -55,7 +59,26 @@ type Input struct {
 	Received time.Time // as recorded with the message, never the present time
 	Source   Source
 	Reports  []drivers.Report
+	Choices  Choices
 }
+
+// Choices are what a laboratory decides for an analyzer. The zero Choices are
+// the defaults.
+type Choices struct {
+	Corrections       Corrections
+	CorrectionsWithin time.Duration // 0: DefaultCorrectionsWithin
+	QC                QC
+}
+
+// QC says what becomes of QC and calibration results.
+type QC string
+
+// The values of QC. "" is QCKeep.
+const (
+	QCKeep QC = "keep" // in the spool, like all that is delivered
+	QCSend QC = "send" // to the server, marked as QC and with the analyzer as subject
+	QCDrop QC = "drop" // nowhere: removed as soon as the analyzer cannot send it again
+)
 
 // Source is the analyzer that a message came from, as configured. Name is
 // required; the rest may be empty.
@@ -107,7 +130,7 @@ func (m *Mapper) Plan(in Input) (Plan, error) {
 		return Plan{}, fmt.Errorf("map message: %w", err)
 	}
 	var p Plan
-	send := p.sort(in.Reports)
+	send := p.sort(in.Reports, in.Choices)
 	if len(send) == 0 {
 		return p, nil
 	}

@@ -19,11 +19,14 @@ type order struct {
 	*message
 	r   *drivers.Report
 	own string // the code system of the instrument's own codes
+
+	series map[int]string // of the results, by index
 }
 
 // report maps one report with its results.
 func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, err error) {
 	o := order{message: msg, r: r, own: vendorSystem(msg.in.Source, &r.Sender)}
+	o.series = o.resultSeries()
 	results = make([]Entry, 0, len(r.Results))
 	refs := make([]reference, 0, len(r.Results))
 	for i := range r.Results {
@@ -35,14 +38,24 @@ func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, er
 		refs = append(refs, reference{Reference: e.FullURL})
 	}
 	e, id := msg.identity("DiagnosticReport", "report", msg.reportValue(r.Index))
+	ids := append([]identifier{id}, orderNumbers(&r.Order)...)
+	for _, ref := range refs {
+		e.Results = append(e.Results, ref.Reference)
+	}
+	if !isControl(r) {
+		series := o.reportSeries()
+		ids = append(ids, msg.seriesIdentifier(series))
+		e.Prior = o.prior(series, reportStatus(r), false, r.Order.Reported)
+	}
 	effective := reportEffective(r)
 	report, err = msg.encode(e, diagnosticReport{
 		ResourceType:      "DiagnosticReport",
-		Meta:              msg.meta(effective.tags()...),
+		Meta:              msg.meta(tags(r, effective)...),
 		Extension:         reportNotes(r, effective),
-		Identifier:        append([]identifier{id}, orderNumbers(&r.Order)...),
+		Identifier:        ids,
 		Status:            string(reportStatus(r)),
-		Category:          []codeableConcept{{Coding: []coding{{System: systemSection, Code: "LAB", Display: "Laboratory"}}}},
+		Category:          category(r, coding{System: systemSection, Code: "LAB", Display: "Laboratory"}),
+		Subject:           msg.subject(r),
 		Code:              reportCode(r.Order.Tests, o.own),
 		EffectiveDateTime: dateTime(effective.Time),
 		Issued:            msg.issued,

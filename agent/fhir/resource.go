@@ -33,6 +33,7 @@ type specimen struct {
 	Identifier          []identifier     `json:"identifier"`
 	AccessionIdentifier *identifier      `json:"accessionIdentifier,omitempty"`
 	Type                *codeableConcept `json:"type,omitempty"`
+	Subject             *reference       `json:"subject,omitempty"`
 	ReceivedTime        string           `json:"receivedTime,omitempty"`
 	Collection          *collection      `json:"collection,omitempty"`
 	Note                []annotation     `json:"note,omitempty"`
@@ -51,6 +52,7 @@ type observation struct {
 	Status               string            `json:"status"`
 	Category             []codeableConcept `json:"category"`
 	Code                 codeableConcept   `json:"code"`
+	Subject              *reference        `json:"subject,omitempty"`
 	EffectiveDateTime    string            `json:"effectiveDateTime,omitempty"`
 	Issued               string            `json:"issued"`
 	Performer            []reference       `json:"performer,omitempty"`
@@ -76,6 +78,7 @@ type diagnosticReport struct {
 	Status            string            `json:"status"`
 	Category          []codeableConcept `json:"category"`
 	Code              codeableConcept   `json:"code"`
+	Subject           *reference        `json:"subject,omitempty"`
 	EffectiveDateTime string            `json:"effectiveDateTime,omitempty"`
 	Issued            string            `json:"issued"`
 	Specimen          []reference       `json:"specimen"`

@@ -10,17 +10,21 @@ import (
 
 // sort returns the reports that are to be sent, each with the results that can
 // be, and notes in p why the others are not.
-func (p *Plan) sort(reports []drivers.Report) []drivers.Report {
+func (p *Plan) sort(reports []drivers.Report, c Choices) []drivers.Report {
 	var send []drivers.Report
 	var others tally
+	dropped := 0
 	for i := range reports {
 		r := reports[i]
 		order := fmt.Sprintf("order %d", r.Index+1)
-		if name, ok := otherPurpose(r.Purpose); ok {
+		if name, ok := otherPurpose(r.Purpose); ok && !c.sends(&r) {
 			others.count(name, r.PurposeReason)
+			if isControl(&r) && c.QC == QCDrop {
+				dropped++
+			}
 			continue
 		}
-		if why := hold(&r); why != "" {
+		if why := hold(&r, c); why != "" {
 			p.Held = append(p.Held, order+why)
 			continue
 		}
@@ -32,6 +36,7 @@ func (p *Plan) sort(reports []drivers.Report) []drivers.Report {
 		send = append(send, r)
 	}
 	p.Kept = append(others.lines(), p.Kept...)
+	p.Drop = dropped > 0 && dropped == len(reports)
 	return send
 }
 
@@ -51,7 +56,10 @@ func (p *Plan) sayingSomething(order string, results []drivers.Result) []drivers
 
 // hold returns why a person must look at a report first, as the end of a
 // sentence that begins with the order, or "".
-func hold(r *drivers.Report) string {
+func hold(r *drivers.Report, c Choices) string {
+	if isControl(r) {
+		return "" // what needed a person is kept: see sends
+	}
 	if r.Purpose != drivers.ForPatient {
 		return ": it does not say whether it is about a patient"
 	}
@@ -68,6 +76,9 @@ func hold(r *drivers.Report) string {
 		if !isNamed(&res.Test) {
 			return fmt.Sprintf(": result %d does not name its test", res.Index+1)
 		}
+		if c.Corrections == CorrectionsHold && corrects(statusOf(res)) {
+			return fmt.Sprintf(": result %d corrects one that was sent before", res.Index+1)
+		}
 	}
 	if !results {
 		return "" // nothing to be sent, and so nothing to be held
@@ -79,6 +90,26 @@ func hold(r *drivers.Report) string {
 		return ": the specimen id holds control characters" // without them it could be another's
 	}
 	return ""
+}
+
+// isControl reports whether a report is about a material and not a patient.
+func isControl(r *drivers.Report) bool {
+	return r.Purpose == drivers.ForQC || r.Purpose == drivers.ForCalibration
+}
+
+// sends reports whether a report that is not about a patient goes to the
+// server all the same. One that a person would have to look at does not: QC is
+// not worth a held message.
+func (c Choices) sends(r *drivers.Report) bool {
+	if !isControl(r) || c.QC != QCSend || r.Hold != "" || hasControl(r.Specimen.ID) {
+		return false
+	}
+	for i := range r.Results {
+		if !isBlank(&r.Results[i]) && !isNamed(&r.Results[i].Test) {
+			return false
+		}
+	}
+	return true
 }
 
 // isBlank reports whether a result says nothing at all.

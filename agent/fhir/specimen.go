@@ -10,6 +10,7 @@ import (
 type tube struct {
 	report      int // index of the first report on it
 	specimen    drivers.Specimen
+	control     bool     // a control or calibrator
 	instruments []string // the analyzer's own ids, where they differ
 }
 
@@ -35,9 +36,9 @@ func (msg *message) tubes(reports []drivers.Report) []*tube {
 	for i := range reports {
 		r := &reports[i]
 		id := clean(r.Specimen.ID)
-		at := slices.IndexFunc(byID[id], func(t *tube) bool { return t.agrees(&r.Specimen) })
+		at := slices.IndexFunc(byID[id], func(t *tube) bool { return t.control == isControl(r) && t.agrees(&r.Specimen) })
 		if at < 0 {
-			t := &tube{report: r.Index, specimen: r.Specimen}
+			t := &tube{report: r.Index, specimen: r.Specimen, control: isControl(r)}
 			tubes = append(tubes, t)
 			at = len(byID[id])
 			byID[id] = append(byID[id], t)
@@ -78,12 +79,18 @@ func (t *tube) add(s *drivers.Specimen) {
 func (msg *message) specimen(t *tube) (Entry, error) {
 	e, id := msg.identity("Specimen", "specimen", msg.specimenValue(t.report))
 	s := specimen{
-		ResourceType:        "Specimen",
-		Meta:                msg.meta(),
-		Identifier:          []identifier{id},
-		AccessionIdentifier: &identifier{Value: clean(t.specimen.ID)},
-		Type:                textConcept(t.specimen.Type),
-		ReceivedTime:        dateTime(t.specimen.Received),
+		ResourceType: "Specimen",
+		Meta:         msg.meta(),
+		Identifier:   []identifier{id},
+		Type:         textConcept(t.specimen.Type),
+		ReceivedTime: dateTime(t.specimen.Received),
+	}
+	if v := clean(t.specimen.ID); v != "" { // a control may have none
+		s.AccessionIdentifier = &identifier{Value: v}
+	}
+	if t.control {
+		s.Meta.Tag = append(s.Meta.Tag, controlTag())
+		s.Subject = &reference{Reference: msg.dev}
 	}
 	for _, own := range t.instruments {
 		s.Identifier = append(s.Identifier, identifier{Type: textConcept("Instrument specimen id"), Value: own})

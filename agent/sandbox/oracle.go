@@ -60,7 +60,8 @@ func (s *Server) ByIdentifier(system, value string) []Resource {
 }
 
 // Duplicates names the identifiers that several resources of one type hold, as
-// "Type system|value". Between types an identifier may repeat.
+// "Type system|value". Between types an identifier may repeat, and those of a
+// series (a system that ends in ":series") are meant to be shared.
 func (s *Server) Duplicates() []string {
 	var out []string
 	for _, typ := range s.store.types() {
@@ -68,6 +69,9 @@ func (s *Server) Duplicates() []string {
 		told := map[Identifier]bool{}
 		for _, r := range s.store.all(typ) {
 			for _, id := range r.identifiers {
+				if strings.HasSuffix(id.System, ":series") {
+					continue
+				}
 				first, ok := holders[id]
 				if !ok {
 					holders[id] = r.id

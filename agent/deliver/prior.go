@@ -1,0 +1,211 @@
+package deliver
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+
+	"github.com/labcourier/labcourier/agent/fhir"
+	"github.com/labcourier/labcourier/spool"
+)
+
+// mostOfSeries bounds the resources of a series that are looked at, the newest
+// first: one specimen is not measured more often.
+const mostOfSeries = "50"
+
+// repeats finds out which results of the message the server has already from
+// an earlier message, and takes them out of the plan, with the reports and
+// specimens that were for them alone.
+func (j *job) repeats(ctx context.Context) (*spool.Reason, error) {
+	j.steps = j.plan.Steps
+	there := map[string]bool{}
+	for _, s := range j.plan.Steps {
+		for _, e := range s.Entries {
+			if e.Prior == nil || e.Prior.Corrects {
+				continue
+			}
+			chosen, refused, err := j.choose(ctx, s.Name, e)
+			if refused != nil || err != nil {
+				return refused, err
+			}
+			if chosen.Choice == fhir.Repeated {
+				j.resolved[e.FullURL], there[e.FullURL] = e.Type+"/"+chosen.ID, true
+			}
+		}
+	}
+	if j.repeated = len(there); len(there) > 0 {
+		j.steps = without(j.plan.Steps, there)
+	}
+	return nil, nil
+}
+
+// without returns the steps without the entries that are there, the reports
+// that hold nothing else, and the specimens that nothing else needs.
+func without(steps []fhir.Step, there map[string]bool) []fhir.Step {
+	var needed [][]byte
+	keep := func(e fhir.Entry) bool {
+		if there[e.FullURL] {
+			return false
+		}
+		for _, r := range e.Results {
+			if !there[r] {
+				return true
+			}
+		}
+		return len(e.Results) == 0
+	}
+	out := make([]fhir.Step, 0, len(steps))
+	for i := len(steps) - 1; i >= 0; i-- { // what is needed comes before what needs it
+		s := fhir.Step{Name: steps[i].Name}
+		for _, e := range steps[i].Entries {
+			if !keep(e) || e.Type == "Specimen" && !mentioned(needed, e.FullURL) {
+				continue
+			}
+			needed = append(needed, e.Resource)
+			s.Entries = append(s.Entries, e)
+		}
+		if len(s.Entries) > 0 {
+			out = append([]fhir.Step{s}, out...)
+		}
+	}
+	if len(out) == 1 && out[0].Name == fhir.StepDevice {
+		return nil
+	}
+	return out
+}
+
+func mentioned(resources [][]byte, url string) bool {
+	for _, r := range resources {
+		if bytes.Contains(r, []byte(`"`+url+`"`)) {
+			return true
+		}
+	}
+	return false
+}
+
+// correct brings the corrections among entries to their end, and returns the
+// entries that are to be created like any other.
+func (j *job) correct(ctx context.Context, step string, entries []fhir.Entry) (create []fhir.Entry, refused *spool.Reason, err error) {
+	for _, e := range entries {
+		if e.Prior == nil || !e.Prior.Corrects {
+			create = append(create, e)
+			continue
+		}
+		done, refused, err := j.replace(ctx, step, e)
+		if refused != nil || err != nil {
+			return nil, refused, err
+		}
+		if !done {
+			create = append(create, e)
+		}
+	}
+	return create, nil, nil
+}
+
+// replace gives the resource that e corrects a new version. It reports false
+// if there is none.
+func (j *job) replace(ctx context.Context, step string, e fhir.Entry) (done bool, refused *spool.Reason, err error) {
+	if e.Resource, err = (fhir.Step{Name: step}).Resolve(e, j.resolved); err != nil {
+		return false, reason(verdict{action: refuse, why: oneLine(err.Error())}, step, []fhir.Entry{e}), nil
+	}
+	for {
+		chosen, refused, err := j.choose(ctx, step, e)
+		switch {
+		case refused != nil || err != nil:
+			return false, refused, err
+		case chosen.Choice == fhir.Create:
+			return false, nil, nil
+		case chosen.Choice == fhir.Obsolete:
+			return false, &spool.Reason{Code: CodeSuperseded, Text: e.Type + ": the server has a newer version of what this message corrects, and it was left as it is"}, nil
+		case chosen.Choice == fhir.Have:
+			j.in(step, e, e.Type+"/"+chosen.ID)
+			return true, nil, nil
+		}
+		v, err := j.put(ctx, e, chosen)
+		switch {
+		case err != nil:
+			return false, nil, err
+		case v.action == accept:
+			j.lane.progress()
+			j.in(step, e, e.Type+"/"+chosen.ID)
+			return true, nil, nil
+		case v.action == refuse || v.action == split:
+			e.Resource = chosen.Resource // the server's words may repeat what it had
+			return false, reason(v, step, []fhir.Entry{e}), nil
+		case !j.lane.pass(ctx, v):
+			return false, nil, errStopped
+		}
+		// Looked up again each time: the update may have been made all the same.
+	}
+}
+
+// put writes a new version, if the one that was looked at is still the newest.
+func (j *job) put(ctx context.Context, e fhir.Entry, chosen fhir.Chosen) (verdict, error) {
+	d := j.lane.d
+	n, err := d.pacer.admit(ctx, 1, j.lane.limited)
+	if err != nil {
+		return verdict{}, errStopped
+	}
+	defer d.pacer.landed(n)
+	c := call{
+		method: http.MethodPut, address: d.o.BaseURL + "/" + e.Type + "/" + url.PathEscape(chosen.ID),
+		body: chosen.Resource, entries: 1, single: e.Type,
+	}
+	if chosen.Version != "" {
+		c.ifMatch = `W/"` + chosen.Version + `"`
+	}
+	_, v, err := d.exchange(ctx, j.lane, c)
+	switch v.status {
+	case http.StatusPreconditionFailed, http.StatusNotFound, http.StatusGone:
+		if v.action == refuse || v.action == demand {
+			v.action, v.why = repeat, "somebody else changed the resource to be corrected; looking at it again"
+		}
+	case http.StatusForbidden:
+		v.why = "the server forbids it (403): give the client the right to update " + e.Type + ", or set corrections for the analyzer"
+	case http.StatusMethodNotAllowed:
+		v.action, v.why = refuse, "the server takes no updates (405): set corrections for the analyzer"
+	}
+	return v, err
+}
+
+// choose looks at the earlier resources of e's series until the server has
+// answered, and says what they make of e.
+func (j *job) choose(ctx context.Context, step string, e fhir.Entry) (fhir.Chosen, *spool.Reason, error) {
+	q := url.Values{"identifier": {e.Prior.System + "|" + e.Prior.Value}, "_count": {mostOfSeries}, "_sort": {"-_lastUpdated"}}
+	for {
+		found, v, err := j.lane.d.find(ctx, j.lane, e.Type, q)
+		switch {
+		case err != nil:
+			return fhir.Chosen{}, nil, err
+		case v.action == refuse || v.action == split:
+			return fhir.Chosen{}, reason(v, step, []fhir.Entry{e}), nil
+		case v.action != accept:
+			if !j.lane.pass(ctx, v) {
+				return fhir.Chosen{}, nil, errStopped
+			}
+			continue
+		}
+		chosen, err := e.Choose(found)
+		if err != nil {
+			return chosen, reason(verdict{action: refuse, why: oneLine(err.Error())}, step, []fhir.Entry{e}), nil
+		}
+		return chosen, nil, nil
+	}
+}
+
+// find makes one search and returns the resources that it found.
+func (d *Deliverer) find(ctx context.Context, l *lane, resourceType string, q url.Values) ([]json.RawMessage, verdict, error) {
+	entries, v, err := d.exchange(ctx, l, call{method: http.MethodGet, address: d.o.BaseURL + "/" + resourceType + "?" + q.Encode(), found: -1})
+	if err != nil || v.action != accept {
+		return nil, v, err
+	}
+	var found []json.RawMessage
+	for _, e := range entries {
+		if e.Resource.ResourceType == resourceType && isID(e.Resource.ID) {
+			found = append(found, e.Resource.raw)
+		}
+	}
+	return found, v, nil
+}

@@ -1,0 +1,103 @@
+package deliver
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labcourier/labcourier/agent/sandbox"
+	"github.com/labcourier/labcourier/spool"
+)
+
+func (f *far) permitUpdates() {
+	for _, typ := range []string{"Observation", "DiagnosticReport"} {
+		f.srv.Permit(typ, sandbox.Create, sandbox.Read, sandbox.Search, sandbox.Update)
+	}
+}
+
+// TestCorrection: the earlier result gets a new version, its report too, and
+// an older correction that is delivered later changes nothing.
+func TestCorrection(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.permitUpdates()
+		f.queue.put("a", "a 0 5")
+		f.queue.put("a", "a 1 2 corrects")
+		f.drain(time.Minute)
+		text := func() (all string) {
+			for _, typ := range []string{"Observation", "DiagnosticReport"} {
+				for _, r := range f.srv.Resources(typ) {
+					all += string(r.Raw) + "\n"
+				}
+			}
+			return all
+		}
+		now := text()
+		if f.srv.Len("Observation") != 5 || f.srv.Len("DiagnosticReport") != 1 || strings.Count(now, `"status":"corrected"`) != 3 || strings.Contains(now, ":0.50") {
+			t.Fatalf("after the correction:\n%s", now)
+		}
+		// The same message once more: a person's retry.
+		f.queue.put("a", "a 1 2 corrects")
+		f.drain(time.Minute)
+		if text() != now {
+			t.Errorf("a replay changed something:\n%s", text())
+		}
+	})
+}
+
+// TestOlderCorrectionIsParked: what a newer message corrected stays as it is.
+func TestOlderCorrectionIsParked(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.permitUpdates()
+		f.queue.put("a", "a 0 1")
+		f.drain(time.Minute)
+		// Somebody put the report of message 9 on the resource since.
+		o := f.srv.Resources("Observation")[0]
+		newer := strings.NewReplacer(`"status":"final"`, `"status":"corrected"`, `"issued":"2027-`, `"issued":"2031-`).Replace(string(o.Raw))
+		if newer == string(o.Raw) || !strings.Contains(newer, "2031-") {
+			t.Fatalf("not as expected: %s", o.Raw)
+		}
+		if status := f.update("Observation/"+o.ID, newer); status != 200 {
+			t.Fatalf("status %d", status)
+		}
+		seq := f.queue.put("a", "a 1 1 corrects")
+		f.drain(time.Minute)
+		if r := f.queue.parked[seq]; r.Code != CodeSuperseded {
+			t.Errorf("%+v", r)
+		}
+		if raw := string(f.srv.Resources("Observation")[0].Raw); strings.Contains(raw, "0.75") {
+			t.Errorf("overwritten: %s", raw)
+		}
+	})
+}
+
+// TestSentBefore: results that the analyzer says it sent before are not made
+// twice, and leave no empty report and no specimen of their own.
+func TestSentBefore(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.queue.put("a", "a 0 3")
+		all := f.queue.put("a", "a 1 3 previous")
+		f.drain(time.Minute)
+		counts := func() [3]int {
+			return [3]int{f.srv.Len("Specimen"), f.srv.Len("Observation"), f.srv.Len("DiagnosticReport")}
+		}
+		if got := counts(); got != [3]int{1, 3, 1} {
+			t.Errorf("all of them again: %v", got)
+		}
+		if r := f.queue.receipt[all]; r.Outcome != spool.OutcomeDelivered || !strings.Contains(r.Note, "3 results were sent before") {
+			t.Errorf("%+v", r)
+		}
+		// Some of them are new: the message has its own specimen and report.
+		f.queue.put("b", "b 0 2")
+		f.queue.put("b", "b 1 4 previous")
+		f.drain(time.Minute)
+		if got := counts(); got != [3]int{3, 7, 3} {
+			t.Errorf("some of them again: %v", got)
+		}
+		// Again after its own answer was lost: nothing is left out for it.
+		f.queue.put("b", "b 1 4 previous")
+		f.drain(time.Minute)
+		if got := counts(); got != [3]int{3, 7, 3} {
+			t.Errorf("a replay: %v", got)
+		}
+	})
+}
