@@ -64,6 +64,7 @@
 //	golang.org/x/oauth2         the token request
 //	github.com/go-jose/go-jose/v4  keys in every form, and their signatures
 //	golang.org/x/net/http/httpproxy  what goes through the proxy; net/http hides its own
+//	golang.org/x/term           a secret is typed without being shown
 //	github.com/rs/zerolog       structured logs without allocation
 //	github.com/pelletier/go-toml/v2  the only TOML parser that places every key
 //	github.com/spf13/cobra      subcommands, help and completion as people know them

@@ -63,18 +63,43 @@ func Parse(name string, text []byte, kinds []drivers.Kind) (*Config, error) {
 	return parseWith(configs.Profiles(), name, text, kinds)
 }
 
+// Secrets lists what the file at path says of secrets, in a file that has faults,
+// too, which are then the error. It is for looking after the secrets themselves.
+func Secrets(path string, kinds []drivers.Kind) ([]SecretUse, []Fault, error) {
+	text, problem, hint := readFile(path)
+	if problem != "" {
+		return nil, nil, Faults{{File: path, Problem: problem, Hint: hint}}
+	}
+	c, _ := judge(configs.Profiles(), path, text, kinds)
+	return c.secrets, c.warnings, asError(c.faults)
+}
+
 func parseWith(profiles fs.FS, name string, text []byte, kinds []drivers.Kind) (*Config, error) {
+	c, cfg := judge(profiles, name, text, kinds)
+	if err := asError(c.faults); err != nil {
+		return nil, err
+	}
+	cfg.Secrets = c.secrets
+	sortFaults(c.warnings)
+	cfg.Warnings = c.warnings
+	return cfg, nil
+}
+
+// judge reads a configuration and returns what is to be said of it.
+func judge(profiles fs.FS, name string, text []byte, kinds []drivers.Kind) (*checker, *Config) {
+	c := newChecker(name, kinds, profiles)
 	if f, ok := wholeFile(text); !ok {
 		f.File = name
-		return nil, Faults{f}
+		c.faults = []Fault{f}
+		return c, nil
 	}
 	sum := sha256.Sum256(text)
 	text = slices.Clone(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
 	if f, ok := encoded(text); !ok {
 		f.File = name
-		return nil, Faults{f}
+		c.faults = []Fault{f}
+		return c, nil
 	}
-	c := newChecker(name, kinds, profiles)
 	d := readDocument(text)
 	for _, f := range d.flaws() {
 		c.faults = append(c.faults, newFault(name, f.at, path{}, f.problem, f.hint))
@@ -88,13 +113,7 @@ func parseWith(profiles fs.FS, name string, text []byte, kinds []drivers.Kind) (
 			c.faults = append(c.faults, newFault(name, f.at, path{}, f.problem, f.hint))
 		}
 	}
-	if err := asError(c.faults); err != nil {
-		return nil, err
-	}
-	cfg.Secrets = c.secrets
-	sortFaults(c.warnings)
-	cfg.Warnings = c.warnings
-	return cfg, nil
+	return c, cfg
 }
 
 // wholeFile says what is wrong with a file that is no configuration at all.

@@ -4,8 +4,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/url"
+	"os"
 	"slices"
 	"time"
+
+	"github.com/labcourier/labcourier/agent/secretfile"
 )
 
 // clientCertificate checks the certificate that this client shows.
@@ -26,6 +29,7 @@ func (t table) clientCertificate(s *Server) {
 	if !t.has(keyKey) {
 		s.CertKeyFile, keyKey = s.CertFile, "cert_file" // both in one file
 	}
+	t.c.secrets = append(t.c.secrets, SecretUse{Key: t.path.sub(keyKey).key, Where: s.CertKeyFile, Secret: FileSecret(s.CertKeyFile)})
 	before := len(t.c.faults)
 	t.certificates("cert_file", s.CertFile, "the client's")
 	if len(t.c.faults) == before || keyKey != "cert_file" {
@@ -34,14 +38,25 @@ func (t table) clientCertificate(s *Server) {
 	if len(t.c.faults) > before {
 		return
 	}
-	pair, err := tls.LoadX509KeyPair(s.CertFile, s.CertKeyFile)
+	pair, err := s.certificate()
 	if err != nil {
 		t.fault(keyKey, "holds no private key without a passphrase that belongs to the certificate of cert_file",
 			"name the key that was made with the certificate request, in PEM form; take a passphrase off with openssl pkey")
 		return
 	}
-	t.c.secrets = append(t.c.secrets, SecretUse{Key: t.path.sub(keyKey).key, Where: s.CertKeyFile, Secret: FileSecret(s.CertKeyFile)})
 	t.expiry(pair.Leaf, time.Now())
+}
+
+func (s *Server) certificate() (tls.Certificate, error) {
+	cert, err := os.ReadFile(s.CertFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := secretfile.Read(s.CertKeyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, []byte(key))
 }
 
 // expirySoon is how long before its end a certificate is warned of.

@@ -68,6 +68,9 @@ func CredentialSecret(name string) Secret {
 // Given reports whether there is a source.
 func (s Secret) Given() bool { return s.read != nil }
 
+// Source is the kind of source: "file", "environment" and the like.
+func (s Secret) Source() string { return s.from }
+
 // Read returns the secret as it is now. One line end at its end is cut off. Its
 // errors do not hold it.
 func (s Secret) Read() (string, error) {

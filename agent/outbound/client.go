@@ -16,6 +16,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/labcourier/labcourier/agent/secretfile"
 )
 
 // The values of [Options.Proxy] that are no address.
@@ -29,7 +31,8 @@ type Options struct {
 	CAFile string // certificates trusted besides the system's; "" for none
 
 	// CertFile and CertKeyFile are the certificate that is shown to a server
-	// that asks for one, in PEM form; "" for none.
+	// that asks for one, in PEM form; "" for none. The key is a secret, see
+	// package secretfile; it may be in the certificate's file.
 	CertFile    string
 	CertKeyFile string
 
@@ -70,7 +73,7 @@ func build(o Options, l limits) (*http.Transport, error) {
 		return nil, err
 	}
 	if o.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(o.CertFile, o.CertKeyFile)
+		pair, err := certificate(o.CertFile, o.CertKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("read the client's certificate %s: %w", o.CertFile, err)
 		}
@@ -89,6 +92,18 @@ func build(o Options, l limits) (*http.Transport, error) {
 		HTTP2:                 &http.HTTP2Config{SendPingTimeout: l.ping, PingTimeout: l.ping},
 	}
 	return t, o.throughProxy(t)
+}
+
+func certificate(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := os.ReadFile(certFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := secretfile.Read(keyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, []byte(key))
 }
 
 // roots is the system's certificates with those of the file added, nil (which

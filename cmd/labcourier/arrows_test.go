@@ -44,7 +44,7 @@ func arrows() []arrow {
 		{"agent/clientkey", nil},
 		{"agent/secretfile", []string{"agent/dpapi"}},
 		{"agent/dpapi", nil},
-		{"agent/outbound", nil},
+		{"agent/outbound", []string{"agent/secretfile"}},
 		{"agent/status", nil},
 		{"agent/sandbox", nil}, // the far end must not share a mistake with the near one
 

@@ -34,6 +34,7 @@ func (p *program) command() *cobra.Command {
 		p.tapCommand(),
 		p.portsCommand(),
 		p.profilesCommand(),
+		p.secretCommand(),
 		p.versionCommand(),
 	)
 	return root
