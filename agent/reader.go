@@ -45,7 +45,7 @@ func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 	if an.Driver != rec.Kind { // the analyzer has another driver by now, whose options say nothing here
 		o.Section = nil
 	}
-	reports, err := kind.Parse(rec.Payload, o)
+	reports, unclear, err := parseGiven(kind, rec, o)
 	if err != nil {
 		return fhir.Plan{}, err
 	}
@@ -58,6 +58,9 @@ func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 	})
 	if err != nil {
 		return fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)
+	}
+	if unclear != "" {
+		plan.Held = append(plan.Held, unclear)
 	}
 	return plan, nil
 }

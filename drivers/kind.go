@@ -47,6 +47,10 @@ type ParseOptions struct {
 	// StatusPreliminary.
 	DefaultStatus ResultStatus
 
+	// Specimens are the specimen ids that a person gave to reports, by index.
+	// One is used only where the message itself has none that can be.
+	Specimens map[int]string
+
 	// Section is the driver's own table; nil means its defaults.
 	Section Section
 }

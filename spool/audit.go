@@ -16,6 +16,7 @@ const (
 	auditPark    = "park"
 	auditRetry   = "retry"
 	auditDiscard = "discard"
+	auditGive    = "give"
 	auditExport  = "export"
 	auditImport  = "import"
 	auditSalvage = "salvage"

@@ -80,27 +80,29 @@ func decodeLaneHead(id uint32, b []byte) (laneHead, error) {
 type waitingEntry struct {
 	since   int64 // UnixNano: since when it waits
 	retries uint32
-	counted bool // was counted as delivered before
+	counted bool   // was counted as delivered before
+	given   []byte // see Spool.Give
 }
 
 func (e waitingEntry) encode() []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(e.since))
-	if e.retries > 0 || e.counted {
+	if e.retries > 0 || e.counted || len(e.given) > 0 {
 		b = binary.BigEndian.AppendUint32(b, e.retries)
 		b = append(b, boolByte(e.counted))
 	}
-	return b
+	return append(b, e.given...)
 }
 
 func decodeWaiting(b []byte) (waitingEntry, error) {
-	switch len(b) {
-	case 8:
+	switch n := len(b); {
+	case n == 8:
 		return waitingEntry{since: int64(binary.BigEndian.Uint64(b))}, nil
-	case 13:
+	case n >= 13:
 		return waitingEntry{
 			since:   int64(binary.BigEndian.Uint64(b)),
 			retries: binary.BigEndian.Uint32(b[8:]),
 			counted: b[12] != 0,
+			given:   append([]byte(nil), b[13:]...),
 		}, nil
 	}
 	return waitingEntry{}, errCorrupt
@@ -123,6 +125,7 @@ type stateEntry struct {
 	Size    uint64   `json:"z,omitempty"` // of the stored record, for the quota
 	Receipt *Receipt `json:"r,omitempty"`
 	Reason  *Reason  `json:"w,omitempty"`
+	Given   []byte   `json:"g,omitempty"` // see Spool.Give
 }
 
 // dropped reports whether nobody wants the record kept.

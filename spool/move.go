@@ -23,7 +23,7 @@ func (s *Spool) Done(lane string, q Seq, receipt Receipt) error {
 		if !w.counted {
 			h.delivered++
 		}
-		e := stateEntry{State: Delivered, Retries: w.retries, Counted: true, Receipt: &receipt}
+		e := stateEntry{State: Delivered, Retries: w.retries, Counted: true, Given: w.given, Receipt: &receipt}
 		return t.finished(h, q, e)
 	})
 }
@@ -42,7 +42,7 @@ func (s *Spool) Park(lane string, q Seq, reason Reason) error {
 		if err := t.audit(auditPark, h.name, q, reason.Code); err != nil {
 			return err
 		}
-		return t.park(h, q, stateEntry{Retries: w.retries, Counted: w.counted}, &reason)
+		return t.park(h, q, stateEntry{Retries: w.retries, Counted: w.counted, Given: w.given}, &reason)
 	})
 }
 
@@ -58,7 +58,7 @@ func (s *Spool) Retry(lane string, q Seq) error {
 			return err
 		}
 		h.waiting++
-		w := waitingEntry{since: t.s.opt.Now().UnixNano(), retries: e.Retries + 1, counted: e.Counted}
+		w := waitingEntry{since: t.s.opt.Now().UnixNano(), retries: e.Retries + 1, counted: e.Counted, given: e.Given}
 		return t.put(waiting, laneSeqKey(h.id, uint64(q)), w.encode())
 	})
 }
@@ -78,13 +78,13 @@ func (s *Spool) Discard(lane string, q Seq, reason Reason) error {
 			if err != nil {
 				return err
 			}
-			e.Retries, e.Counted = was.Retries, was.Counted
+			e.Retries, e.Counted, e.Given = was.Retries, was.Counted, was.Given
 		default:
 			w, err := t.takeWaiting(h, q)
 			if err != nil {
 				return err
 			}
-			e.Retries, e.Counted = w.retries, w.counted
+			e.Retries, e.Counted, e.Given = w.retries, w.counted, w.given
 		}
 		h.discarded++
 		if err := t.audit(auditDiscard, h.name, q, reason.Code+": "+reason.Text); err != nil {

@@ -75,6 +75,7 @@ func (s *Spool) load(v *view, h laneHead, q Seq) (Record, error) {
 	r.Lane = h.name
 	r.Key = MessageKey(h.name, r.Stage, r.Digest, r.Occurrence)
 	r.Status = s.status(v, h.id, q, r.Stage, &r.Digest)
+	r.Given = s.given(v, h.id, q)
 	return r, nil
 }
 

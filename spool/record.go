@@ -127,6 +127,10 @@ type Record struct {
 	Key        Key
 	Digest     [32]byte // SHA-256 of Payload
 	Occurrence uint32
+
+	// Given is what a person added, by word; nil for most. It can be patient
+	// data, as Payload is.
+	Given map[string]string
 	Status
 }
 

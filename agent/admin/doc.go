@@ -1,6 +1,7 @@
 // Package admin is how a person on this computer looks into the spool and
 // steers it: list, look at, retry and discard messages, export and import them,
-// back the spool up, compact it. It also shows what goes over a link.
+// say of which specimen a held one is, back the spool up, compact it. It also shows what
+// goes over a link.
 //
 // [Handler] is the agent's side, served under [Prefix] at the status endpoint;
 // [Client] is the command line's. While no agent runs, the command line opens

@@ -36,16 +36,17 @@ type Handler struct {
 func NewHandler(s *spool.Spool, links Links, token Token) *Handler {
 	h := &Handler{spool: s, links: links, token: token, mux: http.NewServeMux()}
 	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET messages":                h.list,
-		"GET messages/{seq}":          h.get,
-		"POST messages/{seq}/retry":   h.retry,
-		"POST messages/{seq}/discard": h.discard,
-		"GET export":                  h.export,
-		"POST import":                 h.takeIn,
-		"GET backup":                  h.backup,
-		"POST compact":                h.compact,
-		"POST rekey":                  h.rekey,
-		"GET audit":                   h.audit,
+		"GET messages":                 h.list,
+		"GET messages/{seq}":           h.get,
+		"POST messages/{seq}/retry":    h.retry,
+		"POST messages/{seq}/discard":  h.discard,
+		"POST messages/{seq}/specimen": h.setSpecimen,
+		"GET export":                   h.export,
+		"POST import":                  h.takeIn,
+		"GET backup":                   h.backup,
+		"POST compact":                 h.compact,
+		"POST rekey":                   h.rekey,
+		"GET audit":                    h.audit,
 
 		"GET analyzers/{name}/traffic": h.traffic,
 	} {

@@ -25,7 +25,7 @@ type messagesCall func(ctx context.Context, c *admin.Client, args []string) erro
 func (p *program) messagesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "messages",
-		Short: "look at what is stored: list, show, retry, discard, export, import, back up",
+		Short: "look at what is stored: list, show, retry, set-specimen, discard, export, import, back up",
 		Long:  "messages asks the agent that runs on this computer or, while none runs, opens the spool itself.\nIt needs the right to read the data directory: be the service's user, root or administrator.",
 		Args:  unknownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -45,6 +45,7 @@ func (p *program) messagesCommand() *cobra.Command {
 	}
 	p.addListing(add)
 	p.addSteering(add)
+	p.addSpecimen(add)
 	p.addMoving(add)
 	p.addUpkeep(add)
 	cmd.AddCommand(p.newKeyCommand())
@@ -181,6 +182,29 @@ func (p *program) addSteering(add adder) {
 		return nil
 	})
 	discard.Flags().StringVar(&reason, "reason", "", "why; it stays in the audit log, so name no patient")
+}
+
+func (p *program) addSpecimen(add adder) {
+	var order int
+	cmd := &cobra.Command{
+		Use: "set-specimen NUMBER ID", Short: "say of which specimen a held message is, and deliver it",
+		Long: "set-specimen is for a message that is held because the analyzer could not read the barcode, or sent\nno specimen id. Read the tube, not the screen: the result goes to whoever has this id.\nThe message stays as it came; that an id was given is audited.",
+	}
+	add(cmd, 2, 2, func(ctx context.Context, c *admin.Client, args []string) error {
+		n, err := number(args[0])
+		if err != nil {
+			return err
+		}
+		if order < 0 {
+			return usageError{errors.New("--order counts the orders of the message from 1")}
+		}
+		if err := c.SetSpecimen(ctx, n, args[1], order); err != nil {
+			return fmt.Errorf("message %d: %w", n, err)
+		}
+		fmt.Fprintf(p.out, "message %d waits for delivery with the specimen id that was given\n", n)
+		return nil
+	})
+	cmd.Flags().IntVar(&order, "order", 0, "of a message with several orders: which, from 1")
 }
 
 // toRetry lists the messages that a retry is for.

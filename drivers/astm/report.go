@@ -136,6 +136,9 @@ func (p *parser) startPatient(r record) {
 func (p *parser) startOrder(r record) {
 	id, hold := p.rule.find(p.patient, r)
 	rep := p.newReport()
+	if given := p.opts.Specimens[rep.Index]; given != "" && hold != "" {
+		id, hold = given, ""
+	}
 	rep.Hold = hold
 	rep.Specimen = drivers.Specimen{
 		ID:           id,

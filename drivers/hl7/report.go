@@ -334,6 +334,9 @@ func (p *parser) finish(terminated bool) {
 // settle says of which specimen a report is, and what it is for.
 func (p *parser) settle(rep *drivers.Report, g group) {
 	id, hold := p.rule.find(g, p.spms > 0 && g.spm.name == "")
+	if given := p.opts.Specimens[rep.Index]; given != "" && hold != "" {
+		id, hold = given, ""
+	}
 	rep.Specimen = drivers.Specimen{
 		ID:        id,
 		Type:      or(g.spm.named(g.spm.repeats(4)[0]), g.obr.sub(15, 1)),

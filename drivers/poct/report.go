@@ -176,12 +176,16 @@ func (p *parser) judge(rep *drivers.Report, svc *element) {
 		return
 	}
 	name := or(p.SpecimenID, defaultSpecimenID)
+	bad := rep.Specimen.ID == "" || p.id != nil && !p.id.MatchString(rep.Specimen.ID) || p.id == nil && !looksLikeID(rep.Specimen.ID)
+	given := p.opts.Specimens[rep.Index]
 	switch id := rep.Specimen.ID; {
+	case bad && given != "":
+		rep.Specimen.ID = given
 	case id == "" && p.SpecimenID == "":
 		rep.Hold = or(rep.Hold, `no specimen id in ORD.order_id (if the device has none but the patient's: poct = { specimen_id = "PT.patient_id" })`)
 	case id == "":
 		rep.Hold = or(rep.Hold, "no specimen id in "+name)
-	case p.id != nil && !p.id.MatchString(id) || p.id == nil && !looksLikeID(id):
+	case bad:
 		rep.Hold = or(rep.Hold, "what stands in "+name+" is not a specimen id: the barcode was not read, or something else was typed")
 	}
 	switch status := strings.ToUpper(svc.value("SVC.status_cd")); status {

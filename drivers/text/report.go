@@ -343,6 +343,8 @@ func (p *parser) finish() []drivers.Report {
 		case rep.Purpose != drivers.ForPatient:
 		case p.twice:
 			rep.Hold = or(rep.Hold, "the message names more than one specimen, but one_report says that it holds one")
+		case p.opts.Specimens[rep.Index] != "" && !p.isID(rep.Specimen.ID):
+			rep.Specimen.ID = p.opts.Specimens[rep.Index]
 		case rep.Specimen.ID == "":
 			rep.Hold = or(rep.Hold, "no specimen id in the fields named specimen")
 		case !p.isID(rep.Specimen.ID):
