@@ -26,6 +26,7 @@ type world struct {
 	dir    string
 	server *sandbox.Server
 	base   string
+	front  string // where the agent is told that the server is; "": at base
 	config string // the file
 	status string // the agent's endpoint
 	log    io.Writer
@@ -62,8 +63,13 @@ func (w *world) writeConfig(extra string) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "[agent]\nname = \"test\"\ndata_dir = '%s'\n", filepath.Join(w.dir, "data"))
-	fmt.Fprintf(&b, "[server]\nurl = %q\nmax_parallel = 8\n", w.base+sandbox.BasePath)
-	fmt.Fprintf(&b, "[server.auth]\ntoken_url = %q\nclient_id = %q\nclient_secret_file = '%s'\nreprobe = \"10s\"\n", w.base+sandbox.TokenPath, sandbox.DefaultClientID, secret)
+	front, timeout := w.base, "30s"
+	if w.front != "" {
+		timeout = "2s" // something in between loses requests
+		front = "http://" + w.front
+	}
+	fmt.Fprintf(&b, "[server]\nurl = %q\nmax_parallel = 8\ntimeout = %q\n", front+sandbox.BasePath, timeout)
+	fmt.Fprintf(&b, "[server.auth]\ntoken_url = %q\nclient_id = %q\nclient_secret_file = '%s'\nreprobe = \"10s\"\n", front+sandbox.TokenPath, sandbox.DefaultClientID, secret)
 	fmt.Fprintf(&b, "[status]\nlisten = %q\n[log]\nlevel = \"error\"\n", w.status)
 	for _, a := range w.benchs {
 		fmt.Fprintf(&b, "[[analyzer]]\nname = %q\ndriver = \"astm\"\ntcp = { listen = %q }\n", a.name, a.address)
