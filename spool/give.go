@@ -88,3 +88,34 @@ func (s *Spool) given(v *view, lane uint32, q Seq) map[string]string {
 	}
 	return nil
 }
+
+// rekeyGiven seals what was given for a record with the first key.
+func (t *txn) rekeyGiven(q Seq, lane uint32) error {
+	key := laneSeqKey(lane, uint64(q))
+	again := func(b []byte) ([]byte, error) { return t.s.sealGiven(t.s.openGiven(b, q, lane), q, lane) }
+	if b, err := t.get(waiting, key); err == nil && b != nil {
+		w, err := decodeWaiting(b)
+		if err != nil || len(w.given) == 0 {
+			return nil
+		}
+		if w.given, err = again(w.given); err != nil {
+			return err
+		}
+		return t.put(waiting, key, w.encode())
+	}
+	for _, from := range []bucket{parked, history} {
+		b, err := t.get(from, key)
+		if err != nil || b == nil {
+			continue
+		}
+		e, err := decodeState(b)
+		if err != nil || len(e.Given) == 0 {
+			return nil
+		}
+		if e.Given, err = again(e.Given); err != nil {
+			return err
+		}
+		return t.put(from, key, e.encode())
+	}
+	return nil
+}

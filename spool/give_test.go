@@ -47,4 +47,20 @@ func TestGive(t *testing.T) {
 	if r, err := s.Get(q); err != nil || r.Given["specimen"] != "S-2041" {
 		t.Errorf("after a restart: %v, %v", r.Given, err)
 	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// With another key, and then without the old one.
+	old, fresh := o.Keys[0], bytes.Repeat([]byte{8}, KeySize)
+	s = openAt(t, path, Options{Keys: [][]byte{fresh, old}})
+	if _, err := s.Rekey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openAt(t, path, Options{Keys: [][]byte{fresh}})
+	if r, err := s.Get(q); err != nil || r.Given["specimen"] != "S-2041" {
+		t.Errorf("after a change of keys: %v, %v", r.Given, err)
+	}
 }

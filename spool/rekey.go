@@ -95,5 +95,8 @@ func (t *txn) rekeyOne(q Seq, v []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if err := t.rekeyGiven(q, raw.lane); err != nil {
+		return false, err
+	}
 	return true, t.putRaw(records, seqKey(q), sealed)
 }
