@@ -61,6 +61,7 @@
 //	go.etcd.io/bbolt            the spool's store: one file, ACID, in wide use
 //	github.com/tarm/serial      serial lines; in drivers/port only
 //	github.com/kardianos/service  runs under the service managers of Windows and Linux
+//	github.com/coreos/go-systemd  readiness and watchdog of systemd, without its library
 //	golang.org/x/oauth2         the token request
 //	github.com/go-jose/go-jose/v4  keys in every form, and their signatures
 //	golang.org/x/net/http/httpproxy  what goes through the proxy; net/http hides its own

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // Run serves until ctx ends. It starts what takes before what gives, stops in
@@ -38,18 +39,40 @@ func (a *Agent) Run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	stopGiving()
-	givers.Wait()
+	a.await(&givers, "drivers")
 	for _, s := range a.sources {
 		s.feed.Close() // or whoever watches would hold the status endpoint up
 	}
 	stopTaking()
-	takers.Wait()
+	a.await(&takers, "delivery")
 	if cerr := a.spool.Close(); cerr != nil {
 		err = errors.Join(err, fmt.Errorf("close the spool: %w", cerr))
 	}
 	a.o.Log.Info().Msg("stopped")
 	return err
 }
+
+// await waits for what was told to stop, for half of the time that stopping may
+// take. What hangs is left behind: after the spool is closed it can acknowledge
+// nothing, and what it held is sent or delivered again.
+func (a *Agent) await(parts *sync.WaitGroup, what string) {
+	ended := make(chan struct{})
+	go func() {
+		parts.Wait()
+		close(ended)
+	}()
+	limit := time.NewTimer(a.o.Config.Agent.StopTimeout/2 + stopSlack)
+	defer limit.Stop()
+	select {
+	case <-ended:
+	case <-limit.C:
+		a.o.Log.Error().Str("part", what).Msg("it does not stop; going on without it")
+	}
+}
+
+// stopSlack is what the parts get on top of the deadline that they keep
+// themselves.
+const stopSlack = time.Second
 
 func (a *Agent) announce() {
 	cfg := a.o.Config

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -21,6 +22,8 @@ type source struct {
 	feed   *trace.Feed // of what goes over the port
 	driver drivers.Driver
 	log    zerolog.Logger
+
+	running atomic.Bool // while somebody keeps the driver running
 }
 
 // Pauses before a driver that failed is started again. A run of steadyRun or
@@ -34,6 +37,8 @@ const (
 // run keeps the driver running until ctx ends. A driver that fails, or even
 // panics, is started again and takes no other driver with it.
 func (s *source) run(ctx context.Context) {
+	s.running.Store(true)
+	defer s.running.Store(false)
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = minRestart, maxRestart
 	for {

@@ -64,6 +64,14 @@ type LaneState struct {
 	LastSuccess time.Time // when a message was last delivered; zero: not yet
 	Delivered   uint64    // since the start
 	Parked      uint64    // since the start
+	Moved       time.Time // when the lane last did anything: while it has work that is never longer ago than LongestStep
+}
+
+// LongestStep bounds the time from one sign of a lane with work to its next: a
+// server's longest Retry-After, a request with a new token tried twice, and its
+// turn among the other lanes.
+func (d *Deliverer) LongestStep() time.Duration {
+	return 2*longestAsked + 2*(authTimeout+2*d.o.Timeout)
 }
 
 // State tells how the lanes and the server do.
@@ -89,6 +97,7 @@ func (d *Deliverer) State() State {
 func (l *lane) head(q spool.Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.state.Moved = time.Now()
 	if l.state.Seq != q {
 		l.state.Seq, l.state.Attempts = q, 0
 	}
@@ -104,8 +113,9 @@ func (l *lane) note(why string, c Cause) (news bool, seq spool.Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	news = l.state.Waiting != why
+	l.state.Moved = time.Now()
 	if l.state.Since.IsZero() {
-		l.state.Since = time.Now()
+		l.state.Since = l.state.Moved
 	}
 	l.state.Waiting, l.state.Cause = why, c
 	return news, l.state.Seq
@@ -124,6 +134,7 @@ func (l *lane) send() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state.Attempts++
+	l.state.Moved = time.Now()
 }
 
 // progress notes that the server took something.
@@ -131,17 +142,17 @@ func (l *lane) progress() {
 	l.pauses.Reset()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.state.Waiting, l.state.Cause, l.state.Since = "", CauseNone, time.Time{}
+	l.state.Waiting, l.state.Cause, l.state.Since, l.state.Moved = "", CauseNone, time.Time{}, time.Now()
 }
 
 // settled notes that the head has come to its end.
 func (l *lane) settled(delivered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.state.Waiting, l.state.Cause, l.state.Since = "", CauseNone, time.Time{}
+	l.state.Waiting, l.state.Cause, l.state.Since, l.state.Moved = "", CauseNone, time.Time{}, time.Now()
 	if delivered {
 		l.state.Delivered++
-		l.state.LastSuccess = time.Now()
+		l.state.LastSuccess = l.state.Moved
 	} else {
 		l.state.Parked++
 	}

@@ -32,7 +32,7 @@ type arrow struct {
 // the command hands those in.
 func arrows() []arrow {
 	return []arrow{
-		{"cmd/*", []string{"agent", "agent/*", "drivers", "drivers/*", "spool", "configs"}},
+		{"cmd/*", []string{"agent", "agent/*", "drivers", "drivers/*", "spool", "configs", "packaging"}},
 
 		{"agent", []string{"agent/*", "drivers", "drivers/trace", "spool"}}, // a format, not a protocol
 		{"agent/deliver", []string{"agent/auth", "agent/fhir", "drivers", "spool"}},
@@ -65,6 +65,7 @@ func arrows() []arrow {
 
 		{"spool", nil},
 		{"configs", nil},
+		{"packaging", nil},
 	}
 }
 
@@ -254,6 +255,9 @@ func skipUnseen(root, dir, name string) error {
 	hidden := strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata"
 	if dir != root && hidden {
 		return fs.SkipDir
+	}
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); dir != root && err == nil {
+		return fs.SkipDir // another module
 	}
 	return nil
 }

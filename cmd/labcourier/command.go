@@ -35,6 +35,7 @@ func (p *program) command() *cobra.Command {
 		p.portsCommand(),
 		p.profilesCommand(),
 		p.secretCommand(),
+		p.serviceCommand(),
 		p.versionCommand(),
 	)
 	return root

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -18,21 +20,38 @@ func (p *program) runCommand() *cobra.Command {
 	}
 	file := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := config.Load(*file, kinds())
-		if err != nil {
-			return err
-		}
-		log := newLog(p.err, cfg.Log)
-		for _, w := range cfg.Warnings {
-			log.Warn().Str("file", w.File).Int("line", w.Line).Str("key", w.Key).Str("hint", w.Hint).Msg(w.Problem)
-		}
-		a, err := openAgent(cfg, log)
-		if err != nil {
-			return err
-		}
-		return a.Run(cmd.Context())
+		return p.hosted(cmd.Context(), func(ctx context.Context, h host) error { return serve(ctx, *file, h) })
 	}
 	return cmd
+}
+
+// host is where `run` runs: at a terminal, under systemd, or as a service of
+// Windows.
+type host struct {
+	log io.Writer
+
+	// opened is called once the agent is about to serve.
+	opened func(*config.Config)
+}
+
+// serve runs the agent of a configuration until ctx ends.
+func serve(ctx context.Context, file string, h host) error {
+	cfg, err := config.Load(file, kinds())
+	if err != nil {
+		return err
+	}
+	log := newLog(h.log, cfg.Log)
+	for _, w := range cfg.Warnings {
+		log.Warn().Str("file", w.File).Int("line", w.Line).Str("key", w.Key).Str("hint", w.Hint).Msg(w.Problem)
+	}
+	a, err := openAgent(cfg, log)
+	if err != nil {
+		return err
+	}
+	h.opened(cfg)
+	end := systemdOf(log).alongside(ctx, a, cfg.Agent.StopTimeout)
+	defer end()
+	return a.Run(ctx)
 }
 
 func openAgent(cfg *config.Config, log zerolog.Logger) (*agent.Agent, error) {

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSystemdIsTold runs the agent as systemd does and listens to what it says.
+func TestSystemdIsTold(t *testing.T) {
+	w := newWorld(t, 2)
+	w.startServer()
+	socket := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("NOTIFY_SOCKET", socket)
+	t.Setenv("WATCHDOG_USEC", strconv.FormatInt((300*time.Millisecond).Microseconds(), 10))
+	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
+
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		p := &program{in: strings.NewReader(""), out: w.log, err: w.log}
+		ended <- p.main(ctx, []string{"run", "--config", w.config})
+	}()
+	hear := func(word string) string {
+		t.Helper()
+		b := make([]byte, 4096)
+		l.SetReadDeadline(time.Now().Add(20 * time.Second))
+		for {
+			n, err := l.Read(b)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("systemd never hears %s", word)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if said := string(b[:n]); strings.HasPrefix(said, word) {
+				return said
+			}
+		}
+	}
+	if said := hear("READY=1"); !strings.Contains(said, "STATUS=2 analyzers, 0 messages waiting, 0 parked") {
+		t.Errorf("at ready it says %q", said)
+	}
+	hear("WATCHDOG=1")
+	hear("WATCHDOG=1")
+	stop()
+	hear("STOPPING=1\nEXTEND_TIMEOUT_USEC=15000000")
+	if code := <-ended; code != exitDone {
+		t.Errorf("it ends with %d", code)
+	}
+}

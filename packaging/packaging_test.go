@@ -1,0 +1,81 @@
+package packaging
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestScriptsFor(t *testing.T) {
+	s, err := ScriptsFor("/opt/lab/courier", "/opt/lab/core.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"systemd": s.Systemd, "openrc": s.OpenRC, "sysv": s.SysV} {
+		for _, gone := range []string{Program, Config, "{{"} {
+			if strings.Contains(text, gone) {
+				t.Errorf("%s still holds %s", name, gone)
+			}
+		}
+		for _, there := range []string{"/opt/lab/courier", "run --config /opt/lab/core.toml"} {
+			if !strings.Contains(text, there) {
+				t.Errorf("%s does not hold %s", name, there)
+			}
+		}
+	}
+	if !strings.Contains(s.Systemd, "\nExecStart=/opt/lab/courier run --config /opt/lab/core.toml\n") {
+		t.Errorf("no such ExecStart in\n%s", s.Systemd)
+	}
+	same, err := ScriptsFor(Program, Config)
+	if err != nil || same.Systemd != systemdUnit || same.OpenRC != openRCScript || same.SysV != sysVScript {
+		t.Errorf("the packages' own places change the texts (%v)", err)
+	}
+}
+
+func TestScriptsForRefuses(t *testing.T) {
+	for _, path := range []string{"/opt/lab courier/x", "/opt/%h", "/opt/{{Name}}", "/opt/a'b", "/opt/$HOME", "/opt/a\nUser=root"} {
+		if _, err := ScriptsFor(path, Config); err == nil {
+			t.Errorf("a program at %q is taken", path)
+		}
+		if _, err := ScriptsFor(Program, path); err == nil {
+			t.Errorf("a configuration at %q is taken", path)
+		}
+	}
+}
+
+// TestUnitExposure holds the figure that the hardening page names.
+func TestUnitExposure(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("no systemd-analyze here")
+	}
+	unit := filepath.Join(t.TempDir(), "labcourier.service")
+	if err := os.WriteFile(unit, []byte(systemdUnit), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// It exits with 1 above the threshold, which counts in tenths.
+	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=20", unit).CombinedOutput()
+	figure := regexp.MustCompile(`exposure level for labcourier\.service: ([0-9.]+)`).FindSubmatch(out)
+	switch {
+	case figure == nil && err != nil:
+		t.Skipf("this systemd-analyze does not judge files: %v", err)
+	case figure == nil || err != nil:
+		t.Errorf("systemd-analyze: %v\n%s", err, out)
+	default:
+		t.Logf("systemd-analyze security: %s", figure[1])
+	}
+}
+
+// TestShell lets a shell read the scripts without running them.
+func TestShell(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("no shell here")
+	}
+	for _, file := range []string{"openrc/labcourier", "sysv/labcourier"} {
+		if out, err := exec.Command("sh", "-n", file).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+}
