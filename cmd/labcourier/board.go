@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/labcourier/labcourier/agent/status"
@@ -114,28 +114,52 @@ func (b *board) follow(ctx context.Context, w io.Writer, ended <-chan error) err
 		shown = len(b.arrivals)
 		b.mu.Unlock()
 		for _, a := range fresh {
-			fmt.Fprintf(w, "%s  %-12s %-15s %-6s %8s %s\n", a.Time.Local().Format(time.TimeOnly), a.Analyzer, a.Specimen, a.Test, a.Value, a.Unit)
+			fmt.Fprintf(w, "%s  %-13s  %-14s  %-6s %8s %s\n", a.Time.Local().Format(time.TimeOnly), a.Analyzer, a.Specimen, a.Test, a.Value, a.Unit)
 		}
 	}
 }
 
-// table prints a line for each specimen.
+// width is how wide a terminal is taken to be.
+const width = 80
+
+// table prints a line for each specimen: as many of its results as fit.
 func (b *board) table(w io.Writer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var order []string
-	lines := map[string]string{}
+	var order []status.Arrival
+	results := map[string][]string{}
+	names, tubes := len("ANALYZER"), len("SPECIMEN")
 	for _, a := range b.arrivals {
-		key := a.Analyzer + "\t" + a.Specimen
-		if _, seen := lines[key]; !seen {
-			order = append(order, key)
+		key := a.Analyzer + "\x00" + a.Specimen
+		if _, seen := results[key]; !seen {
+			order = append(order, a)
+			names, tubes = max(names, len(a.Analyzer)), max(tubes, len(a.Specimen))
 		}
-		lines[key] += fmt.Sprintf("%s %s  ", a.Test, a.Value)
+		results[key] = append(results[key], a.Test+" "+a.Value)
 	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "ANALYZER\tSPECIMEN\tRESULTS ON THE SERVER")
-	for _, key := range order {
-		fmt.Fprintf(t, "%s\t%s\n", key, strings.TrimSpace(lines[key]))
+	slices.SortStableFunc(order, func(a, b status.Arrival) int { return strings.Compare(a.Analyzer, b.Analyzer) })
+	line := func(name, tube, rest string) { fmt.Fprintf(w, "%-*s  %-*s  %s\n", names, name, tubes, tube, rest) }
+	line("ANALYZER", "SPECIMEN", "RESULTS ON THE SERVER")
+	for _, a := range order {
+		line(a.Analyzer, a.Specimen, fitting(results[a.Analyzer+"\x00"+a.Specimen], width-names-tubes-2*len("  ")))
 	}
-	t.Flush()
+}
+
+// fitting is as many of the texts as fit into room, and how many more there are.
+func fitting(texts []string, room int) string {
+	out := ""
+	for i, text := range texts {
+		more := ""
+		if left := len(texts) - i - 1; left > 0 {
+			more = fmt.Sprintf("  +%d", left)
+		}
+		if i > 0 && len(out)+len("  ")+len(text)+len(more) > room {
+			return fmt.Sprintf("%s  +%d", out, len(texts)-i)
+		}
+		if i > 0 {
+			out += "  "
+		}
+		out += text
+	}
+	return out
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,8 +16,6 @@ import (
 	"github.com/labcourier/labcourier/agent"
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/sandbox"
-	"github.com/labcourier/labcourier/drivers"
-	"github.com/labcourier/labcourier/drivers/port"
 	"github.com/labcourier/labcourier/drivers/simulator"
 )
 
@@ -27,7 +24,7 @@ func (p *program) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "the real agent with simulated analyzers and a server inside this program",
-		Long:  "demo runs the real agent: real drivers on real TCP ports and, on Linux, a pseudo-terminal as serial\nline; a spool on disk; delivery over HTTP to a FHIR server inside this program. All results are made up.",
+		Long:  "demo runs the real agent: real drivers on real TCP ports, a folder of files and, on Linux, a\npseudo-terminal as serial line; a spool on disk; delivery over HTTP to a FHIR server inside this program. All results are made up.",
 		Args:  noArgs,
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "deliver a handful from each analyzer, show them, and end; fails if anything is lost or doubled")
@@ -62,14 +59,6 @@ type demo struct {
 
 	mu           sync.Mutex
 	acknowledged map[string]int // results that were acknowledged, by specimen id
-}
-
-// bench is one simulated analyzer and where it is connected.
-type bench struct {
-	name  string
-	model string
-	port  drivers.Port // the analyzer's end; nil: it dials the agent's listener
-	line  string       // of the configuration
 }
 
 func (d *demo) run(ctx context.Context) error {
@@ -117,58 +106,6 @@ func (d *demo) run(ctx context.Context) error {
 	return err
 }
 
-// plug makes the analyzers' ends of the links, one of each kind of port.
-func (d *demo) plug(ctx context.Context) error {
-	d.benches = []bench{{name: "haematology", model: "haematology", line: `tcp = { listen = "127.0.0.1:0", allow = ["127.0.0.0/8"] }`}}
-	listener, err := port.Listen(port.ListenConfig{Address: "127.0.0.1:0"})
-	if err != nil {
-		return err
-	}
-	address, err := opened(ctx, listener)
-	if err != nil {
-		return err
-	}
-	d.benches = append(d.benches, bench{"chemistry", "chemistry", listener, fmt.Sprintf("tcp = { connect = %q }", address)})
-	pty, device, err := simulator.OpenPTY()
-	switch {
-	case errors.Is(err, errors.ErrUnsupported):
-		d.benches = append(d.benches, bench{name: "coagulation", model: "coagulation", line: `tcp = { listen = "127.0.0.1:0" }`})
-	case err != nil:
-		return err
-	default:
-		d.benches = append(d.benches, bench{"coagulation", "coagulation", pty, fmt.Sprintf("serial = { device = %q, baud = 9600 }", device)})
-	}
-	for _, model := range []string{"immunology", "blood-gas"} {
-		d.benches = append(d.benches, bench{name: model, model: model, line: `tcp = { listen = "127.0.0.1:0" }`})
-	}
-	return nil
-}
-
-// opened opens a listener and returns its address.
-func opened(ctx context.Context, p drivers.Port) (string, error) {
-	l := p.(drivers.Listening)
-	waiting, cancel := context.WithCancel(ctx)
-	defer cancel()
-	failed := make(chan error, 1)
-	go func() {
-		if c, err := p.Open(waiting); err == nil {
-			c.Close()
-		} else if waiting.Err() == nil {
-			failed <- err
-		}
-	}()
-	for l.Addr() == "" {
-		select {
-		case err := <-failed:
-			return "", err
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(time.Millisecond):
-		}
-	}
-	return l.Addr(), nil
-}
-
 // agent opens the real agent on a configuration like any other.
 func (d *demo) agent(base string) (*agent.Agent, error) {
 	secret := filepath.Join(d.dir, "client-secret")
@@ -189,6 +126,9 @@ func (d *demo) agent(base string) (*agent.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.describe(cfg); err != nil {
+		return nil, err
+	}
 	log := zerolog.Nop()
 	if !d.once {
 		log = newLog(d.p.err, cfg.Log)
@@ -201,14 +141,13 @@ func (d *demo) agent(base string) (*agent.Agent, error) {
 // analyze is one analyzer's work: it measures, sends, and sends again what was
 // not acknowledged.
 func (d *demo) analyze(ctx context.Context, a *agent.Agent, b bench, seed uint64) {
-	model, _ := simulator.ModelNamed(b.model)
-	gen := simulator.NewGenerator(model, "SIM-"+strings.ToUpper(b.name[:3])+"-", seed)
+	gen := simulator.NewGenerator(b.made, "SIM-"+strings.ToUpper(b.name[:3])+"-", seed)
 	if b.port == nil {
 		b.port = &dialer{address: func() string { return a.PortAddr(b.name) }}
 	}
 	sent := 0
 	an := simulator.Analyzer{
-		Port: b.port, Sender: model.Sender(), Retry: 100 * time.Millisecond,
+		Port: b.port, Sender: b.sender, Retry: 100 * time.Millisecond,
 		Next: func(ctx context.Context) ([]byte, error) {
 			if d.once && sent == perAnalyzer {
 				return nil, io.EOF
@@ -226,7 +165,7 @@ func (d *demo) analyze(ctx context.Context, a *agent.Agent, b bench, seed uint64
 		Acknowledged: func([]byte) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			d.acknowledged[fmt.Sprintf("SIM-%s-%06d", strings.ToUpper(b.name[:3]), sent)] = len(model.Tests)
+			d.acknowledged[fmt.Sprintf("SIM-%s-%06d", strings.ToUpper(b.name[:3]), sent)] = len(b.made.Tests)
 		},
 	}
 	_ = an.Run(ctx) // ends with ctx, or when all was sent
@@ -269,22 +208,3 @@ func (d *demo) verdict() error {
 	fmt.Fprintf(d.p.out, "\n%d messages acknowledged, %d results on the server, each once.\n", len(d.acknowledged), d.server.Len("Observation"))
 	return nil
 }
-
-// dialer connects to a listener of the agent, whose port number is only known
-// once it is open.
-type dialer struct{ address func() string }
-
-func (d *dialer) Open(ctx context.Context) (drivers.Conn, error) {
-	address := d.address()
-	if address == "" {
-		return nil, errors.New("the agent does not listen yet")
-	}
-	p, err := port.Connect(port.ConnectConfig{Address: address})
-	if err != nil {
-		return nil, err
-	}
-	return p.Open(ctx)
-}
-
-func (*dialer) Close() error   { return nil }
-func (*dialer) String() string { return "the agent's listener" }

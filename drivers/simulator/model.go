@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/labcourier/labcourier/drivers/hl7"
+	"github.com/labcourier/labcourier/drivers/poct"
+	"github.com/labcourier/labcourier/drivers/text"
 )
 
 // Model is a kind of analyzer: what it measures, and how its messages look.
 type Model struct {
 	Name   string
-	Driver string // the kind of driver that reads it: "astm", "hl7"
+	Driver string // the kind of driver that reads it: "astm", "hl7", "poct", "text"
 	Tests  []Test
 
 	Header string // ASTM: H.5 and what follows it, up to H.11; HL7: MSH-3
@@ -25,6 +27,10 @@ type Model struct {
 	PerRecord bool
 	// FrameText is how much text a frame carries.
 	FrameText int
+
+	// Text is, for "text", how the analyzer's messages look: the text table that
+	// labcourier reads them with. No built-in model has one; see Described.
+	Text *text.Options
 }
 
 // Test is one measurand with the range in which values are made up. Low and
@@ -74,6 +80,14 @@ func Models() []Model {
 			Name: "blood-gas", Driver: "hl7", Header: "SIM-BGA",
 			Tests: []Test{{"pH", "", 7.35, 7.45, 3}, {"pCO2", "mmHg", 35, 45, 1}, {"pO2", "mmHg", 80, 100, 0}, {"LAC", "mmol/L", 0.5, 2, 1}},
 		},
+		{
+			Name: "glucose-meter", Driver: "poct", Header: "SIM-GLU",
+			Tests: []Test{{"GLU", "mmol/L", 3.9, 7.8, 1}},
+		},
+		{
+			Name: "urine", Driver: "text",
+			Tests: []Test{{"SG", "", 1.005, 1.03, 3}, {"PH", "", 5, 7.5, 1}, {"GLU", "mmol/L", 0, 0.8, 1}, {"PRO", "g/L", 0, 0.15, 2}},
+		},
 	}
 }
 
@@ -89,8 +103,17 @@ func ModelNamed(name string) (Model, bool) {
 
 // Sender sends as the model does.
 func (m Model) Sender() Sender {
-	if m.Driver == hl7.KindName {
+	switch m.Driver {
+	case hl7.KindName:
 		return &hl7.Sender{}
+	case poct.KindName:
+		return poct.Sender{Model: m.Header}
+	case text.KindName:
+		s, err := text.NewSender(m.text())
+		if err != nil {
+			return broken{err}
+		}
+		return s
 	}
 	return ASTM{FrameText: m.FrameText, PerRecord: m.PerRecord}
 }
@@ -114,8 +137,13 @@ func (g *Generator) Next(now time.Time) []byte {
 	g.n++
 	specimen := fmt.Sprintf("%s%06d", g.prefix, g.n)
 	at := now.Format("20060102150405")
-	if g.model.Driver == hl7.KindName {
+	switch g.model.Driver {
+	case hl7.KindName:
 		return g.hl7(specimen, at)
+	case poct.KindName:
+		return g.poct(specimen, now)
+	case text.KindName:
+		return g.text(specimen, now)
 	}
 	return g.astm(specimen, at)
 }

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -13,14 +16,31 @@ import (
 
 	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/drivers/astm"
+	"github.com/labcourier/labcourier/drivers/drivertest"
 	"github.com/labcourier/labcourier/drivers/hl7"
+	"github.com/labcourier/labcourier/drivers/poct"
+	"github.com/labcourier/labcourier/drivers/text"
 )
 
 // What a model makes up is read by its driver, value for value.
 func TestModelsAreReadable(t *testing.T) {
 	now := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 	for _, m := range Models() {
-		kind := map[string]drivers.Kind{astm.KindName: astm.Kind(), hl7.KindName: hl7.Kind()}[m.Driver]
+		kind := map[string]drivers.Kind{
+			astm.KindName: astm.Kind(), hl7.KindName: hl7.Kind(), poct.KindName: poct.Kind(), text.KindName: text.Kind(),
+		}[m.Driver]
+		o := drivers.ParseOptions{}
+		if m.Driver == text.KindName {
+			if _, err := m.Renders(); err == nil {
+				t.Error("messages of a text analyzer that nobody described")
+			}
+			described := urine()
+			m = m.Described(described)
+			o.Section = drivertest.Section(func(dst any) error { *dst.(*text.Options) = described; return nil })
+		}
+		if n, err := m.Renders(); err != nil || n != len(m.Tests) {
+			t.Fatalf("%s: %d results, %v", m.Name, n, err)
+		}
 		g := NewGenerator(m, "SIM-", 1)
 		seen := map[string]bool{}
 		for range 50 {
@@ -29,7 +49,7 @@ func TestModelsAreReadable(t *testing.T) {
 				t.Fatalf("%s: the same message twice", m.Name)
 			}
 			seen[string(message)] = true
-			reports, err := kind.Parse(message, drivers.ParseOptions{})
+			reports, err := kind.Parse(message, o)
 			if err != nil || len(reports) != 1 || reports[0].Purpose != drivers.ForPatient || reports[0].Hold != "" || len(reports[0].Problems) > 0 {
 				t.Fatalf("%s: %+v, %v", m.Name, reports, err)
 			}
@@ -46,6 +66,47 @@ func TestModelsAreReadable(t *testing.T) {
 		if again := NewGenerator(m, "SIM-", 1).Next(now); !seen[string(again)] {
 			t.Errorf("%s: the same seed makes other results", m.Name)
 		}
+	}
+}
+
+// urine is a description of lines between STX and ETX.
+func urine() text.Options {
+	return text.Options{
+		Frame: text.Frame{By: "stx-etx", Check: "sum", CheckForm: "hex"}, Ack: text.Bytes{0x06}, Nak: text.Bytes{0x15}, Records: "lines",
+		Record: []text.Rule{{
+			Layout: "delimited", Delimiter: text.Bytes(";"),
+			Fields: map[string]string{"specimen": "1", "time": "2", "test": "3", "value": "4", "unit": "5", "range": "6", "flag": "7"},
+		}},
+	}
+}
+
+// A file is acknowledged when somebody moved it away, and taken back if nobody
+// does.
+func TestDropper(t *testing.T) {
+	d := &Dropper{Dir: t.TempDir()}
+	moved := make(chan string, 1)
+	go func() {
+		for {
+			found, _ := filepath.Glob(filepath.Join(d.Dir, "*.csv"))
+			if len(found) == 1 {
+				text, _ := os.ReadFile(found[0])
+				moved <- string(text)
+				os.Remove(found[0])
+				return
+			}
+			runtime.Gosched()
+		}
+	}()
+	if err := d.Send(t.Context(), nil, []byte("1")); err != nil || <-moved != "1" {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if err := d.Send(t.Context(), nil, []byte("2")); err == nil {
+			t.Error("acknowledged by nobody")
+		}
+	})
+	if left, _ := filepath.Glob(filepath.Join(d.Dir, "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 
