@@ -24,9 +24,14 @@ type Feed struct {
 }
 
 // Watch returns p with a Feed of what passes over its connections. The port it
-// returns is a drivers.Listening, and drivers.Guarded, if p is.
+// returns is a drivers.Listening, and drivers.Guarded, if p is. One that is
+// drivers.Collecting has no connections: it is returned as it is, and the feed
+// stays silent.
 func Watch(p drivers.Port) (drivers.Port, *Feed) {
 	f := &Feed{open: map[uint64]string{}}
+	if _, collects := p.(drivers.Collecting); collects {
+		return p, f
+	}
 	w := &watchedPort{Port: p, feed: f}
 	if l, listens := p.(drivers.Listening); listens {
 		return &watchedListening{watchedPort: w, listening: l}, f

@@ -166,3 +166,17 @@ func BenchmarkWatch(b *testing.B) {
 	cancel()
 	<-done
 }
+
+type collectingLoop struct{ loop }
+
+func (*collectingLoop) Collect(string, drivers.Kind, drivers.Section, drivers.Deps) (drivers.Driver, error) {
+	return nil, nil
+}
+
+// A port without connections keeps what makes it one: else nobody would read it.
+func TestWatchCollecting(t *testing.T) {
+	p, feed := Watch(&collectingLoop{})
+	if _, collects := p.(drivers.Collecting); !collects || feed == nil {
+		t.Errorf("%T, %v", p, feed)
+	}
+}
