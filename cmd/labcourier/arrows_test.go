@@ -58,6 +58,7 @@ func arrows() []arrow {
 		{"drivers/text", []string{"drivers"}},
 		{"drivers/drivertest", []string{"drivers"}},
 		{"drivers/trace", []string{"drivers"}},
+		{"drivers/detect", []string{"drivers", "drivers/astm", "drivers/text", "drivers/trace"}},
 		{"drivers/tap", []string{"drivers", "drivers/port", "drivers/trace"}},
 		{"drivers/simulator", []string{
 			"drivers", "drivers/astm", "drivers/hl7", "drivers/mllp", "drivers/poct", "drivers/text", "drivers/trace",

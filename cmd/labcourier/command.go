@@ -31,6 +31,7 @@ func (p *program) command() *cobra.Command {
 		p.simulateCommand(),
 		p.decodeCommand(),
 		p.captureCommand(),
+		p.detectCommand(),
 		p.tapCommand(),
 		p.portsCommand(),
 		p.profilesCommand(),
