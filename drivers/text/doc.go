@@ -32,9 +32,14 @@
 // durable, as a draft, before its ack. A refusal is nak, or silence if none is
 // configured: either way the analyzer keeps the message.
 //
-// Without ack bytes nobody is told anything: the message is stored, and storing
-// it is tried again, reading nothing more, until it succeeds. What came in part
-// only, or with a wrong check, is kept as broken, since nobody will send it again.
+// Without ack bytes nobody is told anything, and such a link cannot promise what
+// the others do. While nothing can be stored, what comes is held in memory, up to
+// 16 MiB, and storing it is tried again until it succeeds; then nothing more is
+// read. The status says how many messages are held. They are lost if the computer
+// or the agent dies, and if they still cannot be stored a few seconds after the
+// agent was told to stop: that is logged and counted (lost_messages). Where an
+// analyzer can be set to wait for an answer, set it so. What came in part only, or
+// with a wrong check, is kept as broken, since nobody will send it again.
 //
 // # Caveats
 //

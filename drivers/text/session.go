@@ -1,11 +1,13 @@
 package text
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,13 +29,6 @@ const storeTimeout = 10 * time.Second
 // writeTimeout is how long an answer may take to leave.
 const writeTimeout = 5 * time.Second
 
-// Pauses before a message that nobody will send again is tried once more, in
-// doubling steps.
-const (
-	minRetry = time.Second
-	maxRetry = 30 * time.Second
-)
-
 // hangUps is how many steps the end of a connection can ask for: a frame cut off,
 // a message that could not be stored before, and the one that was coming in.
 const hangUps = 3
@@ -45,6 +40,7 @@ type Driver struct {
 	handler drivers.Handler
 	line    *drivers.Line
 	log     zerolog.Logger
+	held    *hold // for an analyzer that is not answered
 }
 
 var _ drivers.Driver = (*Driver)(nil)
@@ -59,11 +55,19 @@ func New(name string, s drivers.Section, d drivers.Deps) (drivers.Driver, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Driver{name: name, desc: desc, handler: d.Handler, line: drivers.NewLine(d.Port, d.Log), log: d.Log}, nil
+	return &Driver{name: name, desc: desc, handler: d.Handler, line: drivers.NewLine(d.Port, d.Log), log: d.Log, held: newHold()}, nil
 }
 
 // Run receives until ctx ends.
-func (d *Driver) Run(ctx context.Context) error { return d.line.Run(ctx, d.serve) }
+func (d *Driver) Run(ctx context.Context) error {
+	coming, end := context.WithCancel(context.WithoutCancel(ctx))
+	var settling sync.WaitGroup
+	settling.Go(func() { d.settle(ctx, coming) })
+	err := d.line.Run(ctx, d.serve)
+	end()
+	settling.Wait()
+	return err
+}
 
 // Status tells how the link does.
 func (d *Driver) Status() drivers.Status { return d.line.Status() }
@@ -143,68 +147,48 @@ func (s *conversation) answer(step Step) error {
 			return fmt.Errorf("answer the analyzer: %w", err)
 		}
 	}
-	for range step.Whole {
-		s.line.Acknowledged()
+	if s.link.answers() { // the others are counted when they are stored
+		for range step.Whole {
+			s.line.Acknowledged()
+		}
 	}
 	return nil
 }
 
-// store hands pieces over in order and stops at the first that is not taken. An
-// analyzer that is not answered never sends anything twice: for it, storing is
-// tried until it succeeds or the agent stops.
+// store hands pieces over in order and stops at the first that is not taken. Those
+// of an analyzer that is not answered are held, since it never sends anything twice.
 func (s *conversation) store(pieces []Piece) error {
 	for _, p := range pieces {
-		pause := minRetry
-		err := s.receive(p)
-		for err != nil && !s.link.answers() && !errors.Is(err, drivers.ErrTooLarge) && s.wait(pause) {
-			pause = min(2*pause, maxRetry)
-			err = s.receive(p)
+		m := drivers.Message{
+			Source: s.name, Kind: KindName, Received: time.Now(), Payload: p.Payload, Stage: p.Stage, Fault: p.Fault, Session: s.session,
 		}
+		if !s.link.answers() {
+			m.Payload = bytes.Clone(p.Payload)
+			s.keep(s.stop, m)
+			continue
+		}
+		err := s.receive(m)
 		if p.Stage == drivers.Broken {
 			s.line.Broken(p.Fault)
-			s.note(s.log.Warn(), p).Str("reason", p.Fault).AnErr("keep", err).Msg("message broken off")
+			note(s.log.Warn(), p).Str("reason", p.Fault).AnErr("keep", err).Msg("message broken off")
 		}
 		if err != nil {
-			s.note(s.log.Error(), p).Err(err).Msg("not stored")
+			note(s.log.Error(), p).Err(err).Msg("not stored")
 			return err
 		}
 	}
 	return nil
 }
 
-// receive hands one piece over. That is finished also while the agent stops.
-func (s *conversation) receive(p Piece) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.stop), storeTimeout)
+// receive hands one message over. That is finished also while the agent stops.
+func (d *Driver) receive(m drivers.Message) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	err := s.handler.Receive(ctx, drivers.Message{
-		Source:   s.name,
-		Kind:     KindName,
-		Received: time.Now(),
-		Payload:  p.Payload,
-		Stage:    p.Stage,
-		Fault:    p.Fault,
-		Session:  s.session,
-	})
-	if err != nil && !s.link.answers() {
-		s.line.Refused("cannot store now, trying again: " + err.Error())
-	}
-	return err
-}
-
-// wait pauses, and reports whether to go on.
-func (s *conversation) wait(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-s.stop.Done():
-		return false
-	case <-t.C:
-		return true
-	}
+	return d.handler.Receive(ctx, m)
 }
 
 // note names a piece in a log line without saying what is in it.
-func (s *conversation) note(e *zerolog.Event, p Piece) *zerolog.Event {
+func note(e *zerolog.Event, p Piece) *zerolog.Event {
 	sum := sha256.Sum256(p.Payload)
 	return e.Stringer("stage", p.Stage).Int("bytes", len(p.Payload)).Hex("digest", sum[:8])
 }

@@ -2,7 +2,9 @@ package text_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,8 +153,7 @@ func TestWithoutAnswers(t *testing.T) {
 	}
 }
 
-// Nobody sends such a message again, so storing is tried until it succeeds, and
-// nothing more is read before.
+// Nobody sends such a message again, so storing is tried until it succeeds.
 func TestWithoutAnswersStoreFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(t, "csv-printer")
@@ -179,6 +180,55 @@ func TestWithoutAnswersStoreFails(t *testing.T) {
 			t.Errorf("stored %q", got)
 		}
 	})
+}
+
+// While nothing can be stored, what comes is held, in order and up to a limit, and
+// stored later; what is held when the agent stops is tried once more, and counted
+// as lost if that fails.
+func TestWithoutAnswersHold(t *testing.T) {
+	for _, heals := range []bool{true, false} {
+		t.Run(fmt.Sprintf("heals %v", heals), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := text.Options{Frame: text.Frame{By: "line"}, Record: options(t, "csv-printer").Record}
+				store := &drivertest.Store{}
+				port, d, stop := run(t, o, store)
+				store.Refuse(drivers.ErrStoreFull)
+				c := port.Dial()
+				line := strings.Repeat("x", 1<<19-8)
+				sent := 0
+				for {
+					if err := c.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+						t.Fatal(err)
+					}
+					if _, err := fmt.Fprintf(c, "%06d %s\r", sent, line); err != nil {
+						break // it is not read any more
+					}
+					if sent++; sent > 100 {
+						t.Fatal("held without a limit")
+					}
+				}
+				if sent < 30 || !strings.Contains(d.Status().Reason, "held in memory") {
+					t.Fatalf("%d messages taken, status %+v", sent, d.Status())
+				}
+				c.Close()
+				synctest.Wait()
+				if heals {
+					store.Refuse(nil)
+				}
+				stop()
+				got := append(store.Payloads(drivers.Complete), store.Payloads(drivers.Broken)...)
+				lost := d.Status().Counters["lost_messages"]
+				if heals && (len(got) < sent || lost != 0) || !heals && (len(got) != 0 || lost < uint64(sent)) {
+					t.Fatalf("%d sent, %d stored, %d lost", sent, len(got), lost)
+				}
+				for i, m := range got[:min(sent, len(got))] {
+					if !strings.HasPrefix(m, fmt.Sprintf("%06d ", i)) {
+						t.Fatalf("message %d is %.10q", i, m)
+					}
+				}
+			})
+		})
+	}
 }
 
 // Silence ends what has no marks.
