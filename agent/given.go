@@ -16,8 +16,8 @@ import (
 // gave to it. Such an id counts only for an order that has none of its own that
 // can be used. One that was given without naming the order counts only if there
 // is just one such order: two tubes must not become one. Unclear says so.
-func parseGiven(kind drivers.Kind, rec spool.Record, o drivers.ParseOptions) (reports []drivers.Report, unclear string, err error) {
-	reports, err = kind.Parse(rec.Payload, o)
+func parseGiven(parse drivers.ParseFunc, rec spool.Record, o drivers.ParseOptions) (reports []drivers.Report, unclear string, err error) {
+	reports, err = parse(rec.Payload, o)
 	given, anywhere := specimensGiven(rec.Given)
 	if err != nil || len(given) == 0 && anywhere == "" {
 		return reports, "", err
@@ -27,7 +27,7 @@ func parseGiven(kind drivers.Kind, rec spool.Record, o drivers.ParseOptions) (re
 		for _, r := range reports {
 			o.Specimens[r.Index] = anywhere
 		}
-		with, err := kind.Parse(rec.Payload, o)
+		with, err := parse(rec.Payload, o)
 		if err != nil {
 			return nil, "", err
 		}
@@ -38,7 +38,7 @@ func parseGiven(kind drivers.Kind, rec spool.Record, o drivers.ParseOptions) (re
 		}
 	}
 	o.Specimens = given
-	with, err := kind.Parse(rec.Payload, o)
+	with, err := parse(rec.Payload, o)
 	if err != nil {
 		return nil, "", err
 	}

@@ -16,13 +16,17 @@ import (
 type reader struct {
 	kinds     []drivers.Kind
 	analyzers map[string]config.Analyzer
+	parsers   map[string]drivers.ParseFunc // of the analyzers' own drivers
 	mapper    *fhir.Mapper
 }
 
 func newReader(kinds []drivers.Kind, analyzers []config.Analyzer, m *fhir.Mapper) *reader {
-	r := &reader{kinds: kinds, analyzers: map[string]config.Analyzer{}, mapper: m}
+	r := &reader{kinds: kinds, analyzers: map[string]config.Analyzer{}, parsers: map[string]drivers.ParseFunc{}, mapper: m}
 	for _, an := range analyzers {
 		r.analyzers[an.Name] = an
+		if kind, ok := kindNamed(kinds, an.Driver); ok {
+			r.parsers[an.Name] = kind.Parser(an.Section)
+		}
 	}
 	return r
 }
@@ -42,10 +46,11 @@ func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 	}
 	an := r.analyzers[rec.Lane]
 	o := an.ParseOptions()
+	parse := r.parsers[rec.Lane]
 	if an.Driver != rec.Kind { // the analyzer has another driver by now, whose options say nothing here
-		o.Section = nil
+		o.Section, parse = nil, kind.Parse
 	}
-	reports, unclear, err := parseGiven(kind, rec, o)
+	reports, unclear, err := parseGiven(parse, rec, o)
 	if err != nil {
 		return fhir.Plan{}, err
 	}

@@ -18,11 +18,29 @@ type Kind struct {
 
 	// Parse reads one stored message. It is pure, never panics, and runs after
 	// the spool. An error means that nothing of the payload can be passed on.
-	Parse func(payload []byte, o ParseOptions) ([]Report, error)
+	Parse ParseFunc
+
+	// Compile, if set, returns Parse for the analyzer with that section, which is
+	// read once and not again for each message. It may be used by several
+	// goroutines at a time.
+	Compile func(s Section) (ParseFunc, error)
 
 	// Split cuts raw captured traffic into messages, for looking at a capture
 	// without a link. Faults are told in words and do not stop it.
 	Split func(raw []byte, s Section) (messages []Message, faults []string)
+}
+
+// ParseFunc reads one stored message; see Kind.Parse.
+type ParseFunc func(payload []byte, o ParseOptions) ([]Report, error)
+
+// Parser returns what reads the messages of the analyzer with that section.
+func (k Kind) Parser(s Section) ParseFunc {
+	if k.Compile != nil && s != nil {
+		if parse, err := k.Compile(s); err == nil {
+			return parse
+		}
+	}
+	return k.Parse // which tells the fault with each message
 }
 
 // Driver builds the driver of an analyzer that speaks k at d.Port: k's own, or the

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/labcourier/labcourier/drivers"
@@ -16,17 +15,28 @@ import (
 // another specimen begins another report. Results of records that name none
 // belong to the specimen named last.
 func Parse(payload []byte, o drivers.ParseOptions) ([]drivers.Report, error) {
+	section := o.Section
+	if section == nil {
+		section = drivers.NoSection{}
+	}
+	parse, err := Compile(section)
+	if err != nil {
+		return nil, err
+	}
+	return parse(payload, o)
+}
+
+// Compile reads a description once, for any number of messages; see drivers.Kind.
+func Compile(s drivers.Section) (drivers.ParseFunc, error) {
 	var opts Options
-	if o.Section != nil {
-		if err := o.Section.Decode(&opts); err != nil {
-			return nil, err
-		}
+	if err := s.Decode(&opts); err != nil {
+		return nil, err
 	}
 	d, err := describe(opts)
 	if err != nil {
 		return nil, err
 	}
-	return d.parse(payload, o)
+	return d.parse, nil
 }
 
 func (d *description) parse(payload []byte, o drivers.ParseOptions) ([]drivers.Report, error) {
@@ -71,6 +81,7 @@ type parser struct {
 	baseContext fields // date, time, operator and instrument of base
 	context     fields // and those that hold now
 	twice       bool   // OneReport, and two specimens
+	shared      []shared
 }
 
 // record applies the first rule that reads rec. Blank records need none.
@@ -117,6 +128,7 @@ func (p *parser) take(n int, r *rule, reading reading) {
 	for _, name := range []string{fDate, fTime, fOperator, fInstrument} {
 		if own[name] != "" {
 			p.context[name] = own[name]
+			p.fill(name, own[name])
 		}
 	}
 	for _, m := range reading.results {
@@ -168,50 +180,6 @@ func (p *parser) newReport() {
 	p.reports = append(p.reports, rep)
 }
 
-// describeReport sets the fields of a report.
-func (p *parser) describeReport(rep *drivers.Report, own fields) {
-	for _, name := range slices.Sorted(maps.Keys(own)) {
-		text := own[name]
-		if text == "" {
-			continue
-		}
-		if dst := reportText(rep, name); dst != nil {
-			*dst = text
-		}
-		switch name {
-		case fBirth:
-			rep.Patient.Birth = p.time(rep, name, text)
-		case fCollected:
-			rep.Specimen.Collected = p.time(rep, name, text)
-		case fReceived:
-			rep.Specimen.Received = p.time(rep, name, text)
-		case fSent:
-			rep.Sent = p.time(rep, name, text)
-		case fOrdered:
-			rep.Order.Tests = append(rep.Order.Tests, drivers.Code{Code: text})
-		case fNote:
-			rep.Notes = append(rep.Notes, drivers.Note{Source: "I", Text: text})
-		case fKind:
-			if slices.Contains(p.QCKinds, text) {
-				rep.Purpose, rep.PurposeReason = drivers.ForQC, "kind is one of qc_kinds"
-			}
-		}
-	}
-}
-
-// reportText is where a field of a report that is plain text goes to, nil for
-// any other.
-func reportText(rep *drivers.Report, name string) *string {
-	return map[string]*string{
-		fSpecimen: &rep.Specimen.ID, fSequence: &rep.Specimen.InstrumentID,
-		fSpecimenType: &rep.Specimen.Type, fSource: &rep.Specimen.Source,
-		fPatient: &rep.Patient.LaboratoryID, fPatientName: &rep.Patient.Name, fSex: &rep.Patient.Sex,
-		fControlID: &rep.ControlID, fPriority: &rep.Order.Priority,
-		fSender: &rep.Sender.Name, fManufacturer: &rep.Sender.Manufacturer, fModel: &rep.Sender.Model,
-		fVersion: &rep.Sender.Version, fSerial: &rep.Sender.Serial,
-	}[name]
-}
-
 // result adds a result. One without a value of its own belongs to the result of
 // the same test that is there already: its range, its flag.
 func (p *parser) result(n int, own fields, m measured) {
@@ -225,22 +193,14 @@ func (p *parser) result(n int, own fields, m measured) {
 	}
 	rep := p.current()
 	res := drivers.Result{
-		Index:      len(rep.Results),
-		Test:       drivers.Code{Code: get(fTest), Text: get(fName)},
-		Value:      p.value(get(fValue), m.decimals),
-		StatusRaw:  get(fStatus),
-		Operator:   get(fOperator),
-		Verifier:   get(fVerifier),
-		Instrument: get(fInstrument),
-		Method:     get(fMethod),
+		Index:     len(rep.Results),
+		Test:      drivers.Code{Code: get(fTest), Text: get(fName)},
+		Value:     p.value(get(fValue), m.decimals),
+		StatusRaw: get(fStatus),
+		Verifier:  get(fVerifier),
+		Method:    get(fMethod),
 	}
-	if text := strings.TrimSpace(get(fDate) + " " + get(fTime)); text != "" {
-		t, ok := p.when(text, p.location())
-		if !ok {
-			rep.Problems = append(rep.Problems, fmt.Sprintf("the time of result %d is not a time in any of time_formats", res.Index+1))
-		}
-		res.Completed = t
-	}
+	p.shared = append(p.shared, shared{rep.Index, res.Index, get(fDate), get(fTime), get(fOperator), get(fInstrument)})
 	p.status(rep, &res)
 	attach(&res, get)
 	if res.Test.Code == "" {
@@ -249,80 +209,7 @@ func (p *parser) result(n int, own fields, m measured) {
 	rep.Results = append(rep.Results, res)
 }
 
-// attach sets what may also come in a record of its own.
-func attach(res *drivers.Result, get func(string) string) {
-	res.Unit = or(get(fUnit), res.Unit)
-	if text := get(fRange); text != "" {
-		res.Range = append(res.Range, text)
-	}
-	if low, high := get(fLow), get(fHigh); low != "" && high != "" {
-		res.Range = append(res.Range, low+" - "+high)
-	} else if low != "" {
-		res.Range = append(res.Range, ">="+low)
-	} else if high != "" {
-		res.Range = append(res.Range, "<="+high)
-	}
-	if text := get(fFlag); text != "" {
-		res.Flags = append(res.Flags, text)
-	}
-	if text := get(fComment); text != "" {
-		res.Notes = append(res.Notes, drivers.Note{Source: "I", Text: text})
-	}
-}
-
-// amend adds to the result of the same test.
-func (p *parser) amend(n int, m fields) {
-	rep := p.current()
-	for i := len(rep.Results) - 1; i >= 0; i-- {
-		if rep.Results[i].Test.Code == m[fTest] {
-			attach(&rep.Results[i], func(name string) string { return m[name] })
-			return
-		}
-	}
-	rep.Problems = append(rep.Problems, fmt.Sprintf("record %d adds to a result that is not there", n))
-}
-
-// status sets a result's status from the analyzer's word for it.
-func (p *parser) status(rep *drivers.Report, res *drivers.Result) {
-	res.Status = p.opts.DefaultStatus
-	if res.Status == "" {
-		res.Status = drivers.StatusPreliminary
-	}
-	if res.StatusRaw == "" {
-		return
-	}
-	meant, known := p.Statuses[res.StatusRaw]
-	if !known {
-		rep.Problems = append(rep.Problems, fmt.Sprintf("the status of result %d is none of statuses", res.Index+1))
-		return
-	}
-	res.Status = drivers.ResultStatus(meant)
-	if res.Status == drivers.StatusCancelled {
-		res.Value = drivers.Value{Text: res.Value.Text, Absent: "not-performed"}
-	}
-}
-
-func statusNames() []string {
-	return []string{"registered", "partial", "preliminary", "final", "corrected", "amended", "cancelled", "entered-in-error", "unknown"}
-}
-
 func knownStatus(s string) bool { return slices.Contains(statusNames(), s) }
-
-// time reads a time of a report; what is none becomes a problem.
-func (p *parser) time(rep *drivers.Report, name, text string) drivers.Time {
-	t, ok := p.when(text, p.location())
-	if !ok {
-		rep.Problems = append(rep.Problems, name+" is not a time in any of time_formats")
-	}
-	return t
-}
-
-func (p *parser) location() *time.Location {
-	if p.opts.Location == nil {
-		return time.UTC
-	}
-	return p.opts.Location
-}
 
 // finish judges the specimen ids and returns the reports. A message without
 // results is one report that says so.
@@ -330,6 +217,7 @@ func (p *parser) finish() []drivers.Report {
 	if len(p.reports) == 0 {
 		p.newReport()
 	}
+	p.share()
 	p.reports[0].Problems = append(p.reports[0].Problems, p.base.Problems...)
 	for i := range p.reports {
 		rep := &p.reports[i]

@@ -91,8 +91,8 @@ type Column struct {
 }
 
 // Fields of a report and of a result. Those of a result may also stand once for
-// all results of a record; date, time, operator and instrument for all that
-// follow in the message.
+// all results of a record; date, time, operator and instrument for all that follow
+// in the message, and for those before them in the report that have none.
 const (
 	fSpecimen     = "specimen" // the laboratory's specimen id
 	fSequence     = "sequence" // the analyzer's own: number, rack, position

@@ -20,7 +20,7 @@ const KindName = "text"
 
 // Kind describes the driver to the program.
 func Kind() drivers.Kind {
-	return drivers.Kind{Name: KindName, New: New, Parse: Parse, Split: Split}
+	return drivers.Kind{Name: KindName, New: New, Parse: Parse, Compile: Compile, Split: Split}
 }
 
 // storeTimeout is how long a store may take before a frame is refused.
