@@ -28,16 +28,15 @@
 // # What is stored, and what is acknowledged
 //
 // Each OBS document (results, controls) and each EVS document (device events) is
-// one message, stored byte for byte as it came; its ACK leaves only after it is
-// on stable storage. Everything else is conversation. What the package does not
-// know is answered with AE, so that the device keeps it.
+// one message, stored byte for byte as it came, behind those elements of HEL that
+// name the device: an OBS document does not say which device sent it. Its ACK
+// leaves only after it is on stable storage. Everything else is conversation. What
+// the package does not know is answered with AE, so that the device keeps it.
 //
 // # Caveats
 //
 // A document type declaration, and with it every entity of its own, is refused:
 // the connection ends. So it does for documents that are too long or nested too
 // deep. A document that is cut off by another is noticed by the name of the other.
-//
-// An OBS document does not say which device sent it: HEL does, once for the
-// conversation. What Report.Sender says comes from the options; see [Options].
+// UTF-16 is refused, in so many words.
 package poct

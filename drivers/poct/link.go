@@ -58,6 +58,8 @@ type Link struct {
 	out       writer
 
 	greeted    bool      // HEL has come, END has not
+	device     []byte    // what HEL says of the device
+	payload    []byte    // of a message, with device before it
 	continuous bool      // the device can send results as they come
 	clockSet   bool      // SET_TIME was sent in this conversation
 	started    bool      // START_CONTINUOUS was
@@ -167,6 +169,7 @@ func (l *Link) message(now time.Time, raw []byte, e *element) Step {
 	switch kindOf(e.name) {
 	case "HEL":
 		l.hello(e)
+		l.device = identity(raw)
 		if err := l.accepting(); err != nil {
 			return Step{Reply: ack(refused, "cannot store now"), Refused: "cannot store now: " + err.Error()}
 		}
@@ -280,7 +283,8 @@ func (l *Link) keep(raw []byte, id string) Step {
 		}
 		return Step{Reply: l.out.ack(nil, now, accepted, id, ""), Whole: 1}
 	}
-	return l.store(Piece{Stage: drivers.Complete, Payload: raw})
+	l.payload = append(append(l.payload[:0], l.device...), raw...)
+	return l.store(Piece{Stage: drivers.Complete, Payload: l.payload})
 }
 
 // Stored tells how storing Step.Store went.

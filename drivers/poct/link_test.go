@@ -18,6 +18,9 @@ func msg(name, id, body string) string {
 	return "<" + name + `><HDR><HDR.control_id V="` + id + `"/></HDR>` + body + "</" + name + ">"
 }
 
+// wideText has a NUL behind each character.
+func wideText(s string) string { return strings.Join(strings.Split(s, ""), "\x00") + "\x00" }
+
 func hel(directives ...string) string {
 	dsc := ""
 	for _, d := range directives {
@@ -73,7 +76,12 @@ func (b *bench) do(s Step) {
 				b.log = append(b.log, "failed")
 				break
 			}
-			b.log = append(b.log, fmt.Sprintf("%s:%s %s", p.Stage, rootName(p.Payload), controlID(p.Payload)))
+			device, document := cutIdentity(p.Payload)
+			entry := fmt.Sprintf("%s:%s %s", p.Stage, rootName(document), controlID(document))
+			if len(device) > 0 {
+				entry += " of X"
+			}
+			b.log = append(b.log, entry)
 		}
 		s = b.link.Stored(b.now, err)
 	}
@@ -119,14 +127,14 @@ func TestLink(t *testing.T) {
 		want []string
 	}{
 		{"a conversation", Options{}, func(b *bench) { b.feed(hel() + dst("1") + obs("7") + eot + end) },
-			[]string{"AA 1", "AA 2", "REQ.R01", "complete:OBS.R01 7", "AA 7", "whole", "AA 8", "AA 9"}},
+			[]string{"AA 1", "AA 2", "REQ.R01", "complete:OBS.R01 7 of X", "AA 7", "whole", "AA 8", "AA 9"}},
 		{"blanks and a byte order mark between documents", Options{}, func(b *bench) { b.feed("\xEF\xBB\xBF" + hel() + "\r\n\r\n\x00" + dst("0")) }, []string{"AA 1", "AA 2"}},
 		{"nothing new", Options{}, func(b *bench) { b.feed(hel() + dst("0") + dst("") + dst("x")) }, []string{"AA 1", "AA 2", "AA 2", "AA 2"}},
 		{"new again while it still sends", Options{}, func(b *bench) { b.feed(hel() + dst("1") + dst("2") + eot + dst("1")) },
 			[]string{"AA 1", "AA 2", "REQ.R01", "AA 2", "AA 8", "AA 2", "REQ.R01"}},
 		{"results without a hello", Options{}, func(b *bench) { b.feed(obs("7")) }, []string{"complete:OBS.R01 7", "AA 7", "whole"}},
 		{"a store that fails", Options{}, func(b *bench) { b.fail = 1; b.feed(hel() + obs("7") + obs("7")) },
-			[]string{"AA 1", "failed", "AE 7", "complete:OBS.R01 7", "AA 7", "whole"}},
+			[]string{"AA 1", "failed", "AE 7", "complete:OBS.R01 7 of X", "AA 7", "whole"}},
 		{"a device is not let begin", Options{}, func(b *bench) { b.busy = errStore; b.feed(hel()) }, []string{"AE 1"}},
 		{"controls and events are stored", Options{}, func(b *bench) { b.feed(msg("OBS.R02", "3", "") + msg("EVS.R01", "4", "")) },
 			[]string{"complete:OBS.R02 3", "AA 3", "whole", "complete:EVS.R01 4", "AA 4", "whole"}},
@@ -150,7 +158,7 @@ func TestLink(t *testing.T) {
 		},
 			[]string{"AA 1", "AA 2", "REQ.R01", "AA 4", "AA 2", "REQ.R01"}},
 		{"the request is accepted and answered later", Options{}, func(b *bench) { b.feed(hel() + dst("1") + ackOf("AA", "3") + obs("7") + dst("1")) },
-			[]string{"AA 1", "AA 2", "REQ.R01", "complete:OBS.R01 7", "AA 7", "whole", "AA 2"}},
+			[]string{"AA 1", "AA 2", "REQ.R01", "complete:OBS.R01 7 of X", "AA 7", "whole", "AA 2"}},
 		{"no hello", Options{}, func(b *bench) { b.silence() }, []string{"close: no HEL within 60 s"}},
 		{"no answer to the request", Options{}, func(b *bench) { b.feed(hel() + dst("1")); b.silence() },
 			[]string{"AA 1", "AA 2", "REQ.R01", "close: the device did not answer within 30 s"}},
@@ -173,6 +181,9 @@ func TestLink(t *testing.T) {
 		{"too long", Options{MaxMessage: 1024}, func(b *bench) { b.feed(hel() + msg("OBS.R01", "7", strings.Repeat("x", 1024))) },
 			[]string{"AA 1", "close: " + string(FaultTooLong)}},
 		{"too deep", Options{}, func(b *bench) { b.feed(hel() + "<OBS.R01>" + strings.Repeat("<a>", 100)) }, []string{"AA 1", "close: " + string(FaultTooDeep)}},
+		{"UTF-16", Options{}, func(b *bench) { b.feed(hel() + "\xFF\xFE" + wideText("<OBS.R01>")) }, []string{"AA 1", "close: " + string(FaultWide)}},
+		{"UTF-16 of the other order", Options{}, func(b *bench) { b.feed("\xFE\xFF\x00" + wideText("<?xml")) }, []string{"close: " + string(FaultWide)}},
+		{"no UTF-16", Options{}, func(b *bench) { b.feed("<\x00<\x00A<\x00AB" + obs("7")) }, []string{"complete:OBS.R01 7", "AA 7", "whole"}},
 		{"too many", Options{}, func(b *bench) { b.feed(msg("OBS.R01", "7", strings.Repeat("<a/>", maxElements))) }, []string{"broken:OBS.R01 7", "AE 7"}},
 		{"after the end of a conversation another begins", Options{}, func(b *bench) { b.feed(hel() + dst("1") + end); b.silence() },
 			[]string{"AA 1", "AA 2", "REQ.R01", "AA 9", "close: no HEL within 60 s"}},

@@ -36,7 +36,8 @@ type Options struct {
 	// 1 MiB.
 	MaxMessage int `toml:"max_message"`
 
-	// Manufacturer, Model and Serial are the device's: results do not hold them.
+	// Manufacturer, Model and Serial are the device's, where HEL does not say them,
+	// or not rightly.
 	Manufacturer string `toml:"manufacturer"`
 	Model        string `toml:"model"`
 	Serial       string `toml:"serial"`

@@ -30,7 +30,9 @@ func Parse(payload []byte, o drivers.ParseOptions) ([]drivers.Report, error) {
 	if p.QCPrefixes == nil {
 		p.QCPrefixes = []string{"QC-"}
 	}
-	root, err := readDocument(payload, o.Charset)
+	device, document := cutIdentity(payload)
+	p.device = sender(device, o.Charset)
+	root, err := readDocument(document, o.Charset)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +44,7 @@ type parser struct {
 	Options
 	opts    drivers.ParseOptions
 	id      *regexp.Regexp // nil: looksLikeID
+	device  drivers.Sender // as HEL named it
 	root    *element
 	reports []drivers.Report
 }
@@ -80,7 +83,11 @@ func (p *parser) newReport() *drivers.Report {
 	hdr := p.root.child("HDR")
 	rep.ControlID = hdr.value("HDR.control_id")
 	rep.Sent = p.time(rep, hdr, "HDR.creation_dttm")
-	rep.Sender = drivers.Sender{Manufacturer: p.Manufacturer, Model: p.Model, Serial: p.Serial}
+	rep.Sender = drivers.Sender{
+		Manufacturer: or(p.Manufacturer, p.device.Manufacturer),
+		Model:        or(p.Model, p.device.Model),
+		Serial:       or(p.Serial, p.device.Serial),
+	}
 	return rep
 }
 

@@ -204,7 +204,7 @@ func TestOptions(t *testing.T) {
 func TestSplit(t *testing.T) {
 	raw := "noise"
 	for _, m := range messages() {
-		raw += string(poct.Sender{}.Wire(m))
+		raw += string(poct.Sender{Anonymous: true}.Wire(m))
 	}
 	got, faults := poct.Split([]byte(raw+"<OBS.R01><HDR>"), drivers.NoSection{})
 	if len(got) != 4 || got[3].Stage != drivers.Broken || len(faults) != 0 {
@@ -217,5 +217,40 @@ func TestSplit(t *testing.T) {
 	}
 	if got, faults := poct.Split([]byte("nothing"), drivers.NoSection{}); len(got) != 0 || len(faults) != 1 {
 		t.Errorf("%d messages, %q", len(got), faults)
+	}
+}
+
+// What HEL says of the device is stored before the document, and read; the options
+// go before it. A device that says it again is the same bytes.
+func TestDeviceOfHello(t *testing.T) {
+	hello := `<HEL.R01><HDR><HDR.control_id V="1"/></HDR><DEV><DEV.device_id V="00-11"/><DEV.vendor_id V='SIE'/><DEV.model_id V="DCA &amp; co"/>` +
+		`<DEV.serial_id V="S123"/><DEV.manufacturer_name V="Siemens"/><DEV.sw_version V="4.4"/><DCP><DCP.application_timeout V="60"/></DCP></DEV></HEL.R01>`
+	again := strings.Replace(strings.Replace(hello, `V="1"`, `V="99"`, 1), `V="60"`, `V="61"`, 1)
+	for _, m := range messages() {
+		var first []byte
+		for _, h := range []string{hello, again} {
+			got, faults := poct.Split([]byte(h+string(m)), drivers.NoSection{})
+			if len(got) != 1 || len(faults) > 0 || !strings.HasSuffix(string(got[0].Payload), string(m)) {
+				t.Fatalf("%d messages, %q", len(got), faults)
+			}
+			if first == nil {
+				first = got[0].Payload
+			}
+			if string(first) != string(got[0].Payload) {
+				t.Errorf("the same result is other bytes in another conversation: %q", got[0].Payload)
+			}
+		}
+		reports, err := poct.Parse(first, drivers.ParseOptions{})
+		if err != nil || reports[0].Sender != (drivers.Sender{Manufacturer: "Siemens", Model: "DCA & co", Serial: "S123"}) {
+			t.Errorf("%+v, %v", reports[0].Sender, err)
+		}
+		plain, err := poct.Parse(m, drivers.ParseOptions{})
+		if err != nil || plain[0].Sender != (drivers.Sender{}) || len(plain[0].Results) != len(reports[0].Results) {
+			t.Errorf("without HEL: %+v, %v", plain[0], err)
+		}
+		o := drivers.ParseOptions{Section: with(poct.Options{Model: "mine"})}
+		if reports, err = poct.Parse(first, o); err != nil || reports[0].Sender.Model != "mine" || reports[0].Sender.Serial != "S123" {
+			t.Errorf("%+v, %v", reports, err)
+		}
 	}
 }

@@ -25,6 +25,9 @@ var (
 type Sender struct {
 	Model, Serial string // as HEL tells them; "" for "SIM"
 
+	// Anonymous says that HEL does not name the device.
+	Anonymous bool
+
 	// Continuous says that the device can send results as they come.
 	Continuous bool
 }
@@ -95,7 +98,12 @@ func (d *device) script(message []byte) []part {
 	if d.Continuous {
 		can = v("DSC.directives_supported_cd", "START_CONTINUOUS")
 	}
-	hello := own("HEL.R01", "<DEV>"+v("DEV.device_id", or(d.Serial, "SIM"))+v("DEV.model_id", or(d.Model, "SIM"))+
+	_, message = cutIdentity(message) // HEL says it
+	names := v("DEV.device_id", or(d.Serial, "SIM")) + v("DEV.model_id", or(d.Model, "SIM"))
+	if d.Anonymous {
+		names = ""
+	}
+	hello := own("HEL.R01", "<DEV>"+names+
 		"<DCP>"+v("DCP.application_timeout", "60")+"</DCP><DSC>"+v("DSC.connection_profile_cd", "SA")+can+"</DSC></DEV>")
 	status := own("DST.R01", "<DST>"+v("DST.status_dttm", now.Format(wallFormat))+v("DST.new_observations_qty", strconv.Itoa(1))+v("DST.condition_cd", "R")+"</DST>")
 	return []part{

@@ -15,11 +15,14 @@ const (
 	FaultMalformed Fault = "the document is not XML"
 	FaultDTD       Fault = "the document has a type declaration, which is refused: entities of its own could make it grow without limit"
 	FaultTooLong   Fault = "the document is longer than max_message"
+	FaultWide      Fault = "the documents are UTF-16, which is not read here: set the device to UTF-8"
 	FaultTooDeep   Fault = "the document's elements are nested too deep"
 )
 
 // Fatal reports whether nothing can be read after such a document.
-func (f Fault) Fatal() bool { return f == FaultDTD || f == FaultTooLong || f == FaultTooDeep }
+func (f Fault) Fatal() bool {
+	return f == FaultDTD || f == FaultTooLong || f == FaultTooDeep || f == FaultWide
+}
 
 // maxDepth is how deep elements may be nested. POCT1-A2 needs seven levels.
 const maxDepth = 32
@@ -60,6 +63,7 @@ const (
 	bang     // behind <!
 	comment
 	cdata
+	wideOpen // behind < and NUL, as in UTF-16
 )
 
 // Inside reports whether a document has begun.
@@ -170,6 +174,8 @@ func (s *Splitter) inTag(c byte) (d Document, done bool) {
 		return s.open(c)
 	case startTag:
 		return s.start(tag, c)
+	case wideOpen:
+		return s.wide(tag, c)
 	case endTag:
 		if c == '>' {
 			s.depth--
@@ -205,18 +211,38 @@ func (s *Splitter) open(c byte) (d Document, done bool) {
 		s.state = bang
 	case c == '/' && s.depth > 0:
 		s.state = endTag
+	case c == 0 && s.depth == 0:
+		s.state = wideOpen
 	case c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_' || c == ':' || c >= 0x80:
 		s.state = startTag
 	case s.depth > 0:
 		return s.fail(FaultMalformed), true
-	default: // a < in noise
-		s.noise += uint64(len(s.buf))
-		s.reset()
-		if c == '<' {
-			s.state, s.tag, s.noise = tagOpen, 0, s.noise-1
-			s.buf = append(s.buf, '<')
-		}
+	default:
+		s.stray(c)
 	}
+	return Document{}, false
+}
+
+// stray is called when what began with < is noise.
+func (s *Splitter) stray(c byte) {
+	s.noise += uint64(len(s.buf))
+	s.reset()
+	if c == '<' {
+		s.state, s.tag, s.noise = tagOpen, 0, s.noise-1
+		s.buf = append(s.buf, '<')
+	}
+}
+
+// wide tells whether a < with a NUL begins a document in UTF-16, of either order:
+// one character and another NUL follow.
+func (s *Splitter) wide(tag []byte, c byte) (d Document, done bool) {
+	switch letter := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '?' || c == '!'; {
+	case len(tag) == len("<\x00?") && letter:
+		return Document{}, false
+	case len(tag) == len("<\x00?\x00") && c == 0:
+		return s.fail(FaultWide), true
+	}
+	s.stray(c)
 	return Document{}, false
 }
 

@@ -39,16 +39,16 @@ func suite(send poct.Sender) drivertest.Suite {
 }
 
 func TestConformance(t *testing.T) {
-	for name, send := range map[string]poct.Sender{"basic": {}, "continuous": {Continuous: true}} {
+	for name, send := range map[string]poct.Sender{"basic": {Anonymous: true}, "continuous": {Anonymous: true, Continuous: true}} {
 		t.Run(name, func(t *testing.T) { drivertest.Run(t, suite(send)) })
 	}
-	s := suite(poct.Sender{Continuous: true})
+	s := suite(poct.Sender{Anonymous: true, Continuous: true})
 	s.Section = drivertest.Section(func(dst any) error {
 		dst.(*poct.Options).SetClock = true
 		return nil
 	})
 	t.Run("with the clock", func(t *testing.T) { drivertest.Run(t, s) })
-	deep := suite(poct.Sender{})
+	deep := suite(poct.Sender{Anonymous: true})
 	deep.Filler = []byte("<a>")
 	deep.Endless = []byte("<OBS.R01>")
 	t.Run("nested without end", func(t *testing.T) { drivertest.Run(t, deep) })
