@@ -12,6 +12,7 @@ import (
 
 	"github.com/labcourier/labcourier/agent/admin"
 	"github.com/labcourier/labcourier/agent/auth"
+	"github.com/labcourier/labcourier/agent/browse"
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/fhir"
@@ -44,6 +45,7 @@ type Agent struct {
 	started time.Time
 	spool   *spool.Spool
 	auth    *auth.Authorizer
+	reader  *reader
 	deliver *deliver.Deliverer
 	status  *status.Server
 	sources []*source
@@ -72,18 +74,31 @@ func Open(o Options) (_ *Agent, err error) {
 	if err := a.openDelivery(); err != nil {
 		return nil, err
 	}
-	token, err := admin.EnsureToken(cfg.Agent.DataDir)
-	if err != nil {
-		return nil, err
-	}
-	a.status, err = status.NewServer(status.Options{
-		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: admin.NewHandler(a.spool, a, token),
-		Extra: o.Arrivals, Log: component(o.Log, "status"),
-	})
-	if err != nil {
+	if err := a.openStatus(); err != nil {
 		return nil, err
 	}
 	return a, a.status.Listen()
+}
+
+func (a *Agent) openStatus() error {
+	cfg := a.o.Config
+	token, err := admin.EnsureToken(cfg.Agent.DataDir)
+	if err != nil {
+		return err
+	}
+	steer := admin.NewHandler(a.spool, a, token)
+	messages, err := browse.New(browse.Options{
+		Admin: admin.Direct(steer, token), Token: token, Read: a.read, Analyzers: a.lanes, Waiting: a.waiting,
+		Server: cfg.Server.URL, Log: component(a.o.Log, "browse"),
+	})
+	if err != nil {
+		return err
+	}
+	a.status, err = status.NewServer(status.Options{
+		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: steer,
+		Browse: messages, BrowsePaths: browse.Paths(), Extra: a.o.Arrivals, Log: component(a.o.Log, "status"),
+	})
+	return err
 }
 
 // OpenSpool opens the spool that a configuration names. Only one process can
@@ -198,12 +213,13 @@ func (a *Agent) openDelivery() error {
 	mapper := fhir.NewMapper(fhir.Options{
 		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version,
 	})
+	a.reader = newReader(a.o.Kinds, cfg.Analyzers, mapper)
 	a.deliver, err = deliver.New(deliver.Options{
 		BaseURL:     cfg.Server.URL,
 		HTTP:        toServer,
 		Auth:        a.auth,
 		Queue:       a.spool,
-		Map:         newReader(a.o.Kinds, cfg.Analyzers, mapper).plan,
+		Map:         a.reader.plan,
 		Lanes:       names(cfg.Enabled()),
 		Concurrency: cfg.Server.MaxParallel,
 		Timeout:     cfg.Server.Timeout,

@@ -49,6 +49,7 @@
 //	fhir      Report -> FHIR R4
 //	deliver   lanes, outcomes, retry, pacing, the HTTP client
 //	admin     looking into the spool and steering it, for the command line
+//	browse    the message browser of the local page
 //	status    the local endpoint, the page, its client
 //	metrics   the same numbers for a monitoring system
 //	sandbox   an in-memory FHIR server for the demo and the tests
@@ -71,6 +72,7 @@
 //	github.com/spf13/cobra      subcommands, help and completion as people know them
 //	github.com/prometheus/client_golang  /metrics, in the formats that monitoring reads
 //	github.com/cenkalti/backoff/v5   exponential pauses with jitter
+//	golang.org/x/time           a limit for tries to sign in
 //	github.com/creack/pty       pseudo-terminals, for the demo's and the tests' serial line
 //	github.com/mattn/go-isatty  whether a person is watching the log
 //	golang.org/x/text           character sets

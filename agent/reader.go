@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 
+	"github.com/labcourier/labcourier/agent/browse"
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/fhir"
@@ -40,9 +41,16 @@ func choices(an config.Analyzer) fhir.Choices {
 
 // plan is a deliver.Mapper.
 func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
+	_, plan, err := r.read(rec)
+	return plan, err
+}
+
+// read parses a message and maps it. The reports come back even where they
+// cannot be mapped.
+func (r *reader) read(rec spool.Record) ([]drivers.Report, fhir.Plan, error) {
 	kind, ok := kindNamed(r.kinds, rec.Kind)
 	if !ok {
-		return fhir.Plan{}, fmt.Errorf("this program has no driver %s to read the message with: run the version that stored it", rec.Kind)
+		return nil, fhir.Plan{}, fmt.Errorf("this program has no driver %s to read the message with: run the version that stored it", rec.Kind)
 	}
 	an := r.analyzers[rec.Lane]
 	o := an.ParseOptions()
@@ -52,7 +60,7 @@ func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 	}
 	reports, unclear, err := parseGiven(parse, rec, o)
 	if err != nil {
-		return fhir.Plan{}, err
+		return nil, fhir.Plan{}, err
 	}
 	plan, err := r.mapper.Plan(fhir.Input{
 		Key:      rec.Key.String(),
@@ -62,10 +70,30 @@ func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 		Choices:  choices(an),
 	})
 	if err != nil {
-		return fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)
+		return reports, fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)
 	}
 	if unclear != "" {
 		plan.Held = append(plan.Held, unclear)
 	}
-	return plan, nil
+	return reports, plan, nil
+}
+
+// show is what the message browser shows of a message: the same that is
+// delivered of it.
+func (r *reader) show(rec spool.Record) (out browse.Reading) {
+	reports, plan, err := r.read(rec)
+	out = browse.Reading{Err: err, Reports: reports, Held: plan.Held, Kept: plan.Kept}
+	known := map[string]string{}
+	for _, step := range plan.Steps {
+		body, err := step.Bundle(known)
+		if err != nil {
+			out.Err = err
+			return out
+		}
+		out.Steps = append(out.Steps, browse.Step{Name: step.Name, JSON: body})
+		for _, e := range step.Entries {
+			known[e.FullURL] = e.FullURL // before delivery nobody knows the server's own
+		}
+	}
+	return out
 }

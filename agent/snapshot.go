@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/labcourier/labcourier/agent/admin"
+	"github.com/labcourier/labcourier/agent/browse"
 	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/status"
 	"github.com/labcourier/labcourier/drivers"
@@ -43,6 +45,39 @@ func (a *Agent) Snapshot() status.Snapshot {
 		s.Analyzers = append(s.Analyzers, an)
 	}
 	return s
+}
+
+// read is what the message browser shows of a message.
+func (a *Agent) read(m admin.Content) browse.Reading {
+	rec, err := a.spool.Get(m.Seq)
+	if err != nil {
+		return browse.Reading{Err: err}
+	}
+	return a.reader.show(rec)
+}
+
+// lanes names the analyzers that there are or were.
+func (a *Agent) lanes() (names []string) {
+	for _, s := range a.sources {
+		names = append(names, s.cfg.Name)
+	}
+	for _, lane := range a.spool.Stats().Lanes {
+		if !slices.Contains(names, lane.Name) {
+			names = append(names, lane.Name)
+		}
+	}
+	return names
+}
+
+// waiting says why an analyzer's oldest message is not delivered yet.
+func (a *Agent) waiting(analyzer string) string {
+	sending := a.deliver.State()
+	for _, l := range sending.Lanes {
+		if l.Name == analyzer && l.Waiting != "" {
+			return l.Waiting
+		}
+	}
+	return sending.Server.Waiting
 }
 
 // Ready returns nil while every listener is open and the spool accepts. A server

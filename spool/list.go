@@ -1,9 +1,9 @@
 package spool
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
+	"time"
 )
 
 // Query selects records for List.
@@ -12,13 +12,25 @@ type Query struct {
 	State State  // Any: all states
 	After Seq    // only records with a greater number
 	Limit int    // 0: DefaultLimit
+
+	// Newest turns the order round: greatest number first. Before bounds it: only
+	// records with a smaller number; 0: no bound.
+	Newest bool
+	Before Seq
+
+	// Since and Until bound when the message was received, both included; zero:
+	// no bound. A lane is searched from where Since and Until should be, because
+	// numbers and times go together; an imported message, which brings a time from
+	// before, may be found by its number only.
+	Since, Until time.Time
 }
 
 // DefaultLimit is how many records List returns at most when not told.
 const DefaultLimit = 100
 
 // List returns what q selects, in the order of the numbers, without payloads.
-// With a limit reached, the last Seq is the After of the next call.
+// With a limit reached, the last Seq is the After of the next call, or with
+// Newest its Before.
 func (s *Spool) List(q Query) (found []Info, err error) {
 	if q.Limit <= 0 {
 		q.Limit = DefaultLimit
@@ -33,7 +45,12 @@ func (s *Spool) List(q Query) (found []Info, err error) {
 				found = s.listLane(v, h, b, q, found)
 			}
 		}
-		slices.SortFunc(found, func(a, b Info) int { return cmp.Compare(a.Seq, b.Seq) })
+		slices.SortFunc(found, func(a, b Info) int {
+			if q.Newest {
+				a, b = b, a
+			}
+			return cmp.Compare(a.Seq, b.Seq)
+		})
 		if len(found) > q.Limit {
 			found = found[:q.Limit]
 		}
@@ -60,33 +77,35 @@ func (s State) buckets() []bucket {
 }
 
 func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []Info) []Info {
-	prefix := laneKey(h.id)
-	from := laneSeqKey(h.id, uint64(q.After)+1)
-	if b == drafts {
-		from = prefix
+	w := laneWalk{c: v.b[b].Cursor(), lane: laneKey(h.id), back: q.Newest}
+	if b != drafts { // those are few, and not in the order of their numbers
+		w.from, w.to = uint64(q.After)+1, uint64(q.Before)
+		w.narrow(q, func(n uint64) time.Time { return s.infoOf(v, h, Seq(n)).Received })
 	}
-	c := v.b[b].Cursor()
 	n := 0
-	for k, value := c.Seek(from); bytes.HasPrefix(k, prefix) && n < q.Limit; k, value = c.Next() {
+	for k, value := w.first(); k != nil && n < q.Limit; k, value = w.next() {
 		_, num, ok := splitLaneSeq(k)
 		if !ok {
 			continue
 		}
 		var info Info
 		if b == drafts {
-			if info, ok = s.draftInfo(h, value); !ok || info.Seq <= q.After {
-				continue
-			}
+			info, ok = s.draftInfo(h, value)
 		} else {
 			info = s.infoOf(v, h, Seq(num))
 		}
-		if q.State != Any && info.State != q.State {
-			continue
+		if ok && q.selects(info) {
+			found = append(found, info)
+			n++
 		}
-		found = append(found, info)
-		n++
 	}
 	return found
+}
+
+// selects is for what the walk over a lane does not bound exactly.
+func (q Query) selects(i Info) bool {
+	return (q.State == Any || i.State == q.State) && i.Seq > q.After && (q.Before == 0 || i.Seq < q.Before) &&
+		(q.Since.IsZero() || !i.Received.Before(q.Since)) && (q.Until.IsZero() || !i.Received.After(q.Until))
 }
 
 func (s *Spool) infoOf(v *view, h laneHead, q Seq) Info {

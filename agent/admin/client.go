@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labcourier/labcourier/spool"
 )
@@ -34,9 +35,12 @@ func NewClient(address string, token Token) *Client {
 // InProcess returns a client that calls a handler over s directly.
 func InProcess(s *spool.Spool) *Client {
 	const token = "in process"
-	return &Client{base: "http://in-process" + Prefix, token: token, http: &http.Client{
-		Transport: direct{NewHandler(s, nil, token)},
-	}}
+	return Direct(NewHandler(s, nil, token), token)
+}
+
+// Direct returns a client that calls h, which knows token, directly.
+func Direct(h http.Handler, token Token) *Client {
+	return &Client{base: "http://in-process" + Prefix, token: token, http: &http.Client{Transport: direct{h}}}
 }
 
 // Query selects messages. The zero Query selects all.
@@ -45,6 +49,12 @@ type Query struct {
 	State    string
 	After    spool.Seq
 	Limit    int // 0: 100 in a list, all in an export
+
+	// For a list: the greatest number first, numbers below Before, received
+	// between Since and Until.
+	Newest       bool
+	Before       spool.Seq
+	Since, Until time.Time
 }
 
 func (q Query) encode() string {
@@ -58,10 +68,19 @@ func (q Query) encode() string {
 	set("state", q.State)
 	set("after", strconv.FormatUint(uint64(q.After), 10))
 	set("limit", strconv.Itoa(q.Limit))
+	set("before", strconv.FormatUint(uint64(q.Before), 10))
+	if q.Newest {
+		set("order", "newest")
+	}
+	for name, t := range map[string]time.Time{"since": q.Since, "until": q.Until} {
+		if !t.IsZero() {
+			set(name, t.UTC().Format(time.RFC3339Nano))
+		}
+	}
 	return "?" + v.Encode()
 }
 
-// List returns messages in the order of their numbers.
+// List returns messages in the order of their numbers, or the newest first.
 func (c *Client) List(ctx context.Context, q Query) (out []Message, err error) {
 	return out, c.call(ctx, http.MethodGet, "messages"+q.encode(), nil, &out)
 }
@@ -122,6 +141,17 @@ func (c *Client) Traffic(ctx context.Context, analyzer string) (io.ReadCloser, e
 		return nil, err
 	}
 	return resp.Body, nil
+}
+
+// Login is the answer to [Client.Login].
+type Login struct {
+	Path string `json:"path"` // at the status endpoint
+}
+
+// Login returns the path of a page that signs a browser in, once and within a
+// minute.
+func (c *Client) Login(ctx context.Context) (out Login, err error) {
+	return out, c.call(ctx, http.MethodPost, "login", nil, &out)
 }
 
 func path(q spool.Seq, verb string) string {

@@ -62,7 +62,7 @@ func NewHandler(s *spool.Spool, links Links, token Token) *Handler {
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !h.token.matches(given) {
+	if !h.token.Matches(given) {
 		refuse(w, &Error{Status: http.StatusUnauthorized, Text: "the admin token is missing or wrong"})
 		return
 	}
@@ -107,8 +107,9 @@ func query(v url.Values) (q spool.Query, err error) {
 		}
 	}
 	for name, set := range map[string]func(uint64){
-		"after": func(n uint64) { q.After = spool.Seq(n) },
-		"limit": func(n uint64) { q.Limit = int(min(n, 10_000)) },
+		"after":  func(n uint64) { q.After = spool.Seq(n) },
+		"before": func(n uint64) { q.Before = spool.Seq(n) },
+		"limit":  func(n uint64) { q.Limit = int(min(n, 10_000)) },
 	} {
 		if s := v.Get(name); s != "" {
 			n, err := strconv.ParseUint(s, 10, 64)
@@ -118,6 +119,14 @@ func query(v url.Values) (q spool.Query, err error) {
 			set(n)
 		}
 	}
+	for name, t := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		if s := v.Get(name); s != "" {
+			if *t, err = time.Parse(time.RFC3339, s); err != nil {
+				return q, &Error{Status: http.StatusBadRequest, Text: name + " is not a time like 2026-11-22T08:00:00Z"}
+			}
+		}
+	}
+	q.Newest = v.Get("order") == "newest"
 	return q, nil
 }
 

@@ -25,8 +25,8 @@ func (Token) String() string { return "(admin token)" }
 // GoString hides the token.
 func (t Token) GoString() string { return t.String() }
 
-// matches compares without telling by its duration how much was right.
-func (t Token) matches(other string) bool {
+// Matches compares without telling by its duration how much was right.
+func (t Token) Matches(other string) bool {
 	a, b := sha256.Sum256([]byte(t)), sha256.Sum256([]byte(other))
 	return t != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }

@@ -6,7 +6,7 @@
 //	                 v
 //	+---------------------------------------+        +--------+
 //	| Server, loopback only                 |  JSON  | Client |---> WriteTable
-//	|   /            page     /api/status   |------->+--------+     (labcourier status)
+//	|   /  /events   page     /api/status   |------->+--------+     (labcourier status)
 //	|   /healthz     /readyz  /metrics      |
 //	+---------------------------------------+
 //	                 |  both by way of
@@ -24,16 +24,19 @@
 //
 // The endpoint binds to loopback and to nothing else. It answers only requests
 // that name a loopback host and the endpoint's own port, so that a foreign page
-// cannot reach it by rebinding its name; it answers no foreign origin, sends no
-// CORS header, changes nothing, and reads no request body.
+// cannot reach it by rebinding its name; it answers no foreign origin and sends
+// no CORS header. But for the admin API and the message browser, which look after
+// their callers' rights, it changes nothing and reads no request body.
 //
 // # The page
 //
 // The page is rendered here, whole, so that it works without scripts and in old
 // browsers; there it reloads itself. Where scripts run, a small one asks for
-// the same page every other second and changes only what differs, so nothing
-// flickers and an opened detail stays open. There is one renderer, in Go, and
-// the script knows nothing of what it shows. All assets are in the binary.
+// the same page whenever the agent says that it changed (/events, server-sent
+// events; every other second where a browser cannot hear them) and changes only
+// what differs, so nothing flickers and an opened detail stays open. There is
+// one renderer, in Go, and the script knows nothing of what it shows. All assets
+// are in the binary.
 //
 // It is quiet while all is well, and loud when it is not: the field behind the
 // headline turns amber or red, and the headline says what is wrong and what to

@@ -11,11 +11,11 @@ import (
 // policy lets the page load its own style, script and icon, lets the script
 // ask this endpoint, and forbids everything else.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // guard lets through what a person, a script or a monitor on this computer may
 // ask of the endpoint on port, and nothing that a foreign web page can send.
-func guard(port string, next http.Handler) http.Handler {
+func guard(port string, takesPost func(path string) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -30,7 +30,7 @@ func guard(port string, next http.Handler) http.Handler {
 			plain(w, http.StatusMisdirectedRequest, "this endpoint is called localhost:"+port+" and nothing else")
 		case foreign(r):
 			plain(w, http.StatusForbidden, "requests of other sites are refused")
-		case r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, AdminPrefix):
+		case r.Method != http.MethodGet && r.Method != http.MethodHead && !takesPost(r.URL.Path):
 			h.Set("Allow", "GET, HEAD")
 			plain(w, http.StatusMethodNotAllowed, "this endpoint only shows; it takes GET and HEAD")
 		default:

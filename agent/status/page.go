@@ -15,6 +15,8 @@ var files embed.FS
 type page struct {
 	tmpl   *template.Template
 	assets map[string]asset // by path
+
+	messages bool // whether there is a message browser to lead to
 }
 
 // asset is one fixed file.
@@ -53,7 +55,9 @@ func newPage() (*page, error) {
 // render writes the whole page; it goes out only when it is complete.
 func (p *page) render(s Snapshot, arrivals []Arrival, demo bool) ([]byte, error) {
 	var b bytes.Buffer
-	if err := p.tmpl.ExecuteTemplate(&b, "page.html", newView(s, arrivals, demo)); err != nil {
+	v := newView(s, arrivals, demo)
+	v.Messages = p.messages
+	if err := p.tmpl.ExecuteTemplate(&b, "page.html", v); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +48,11 @@ type Options struct {
 	// Admin, if set, serves AdminPrefix. It looks after its callers' rights itself.
 	Admin http.Handler
 
+	// Browse, if set, serves BrowsePaths and what is below them, to those whom it
+	// lets sign in. It takes POST as well.
+	Browse      http.Handler
+	BrowsePaths []string
+
 	// Metrics, if set, serves /metrics.
 	Metrics http.Handler
 
@@ -66,6 +73,9 @@ type Server struct {
 	o    Options
 	page *page
 	mux  *http.ServeMux
+
+	streams  chan struct{} // open streams of events
+	stopping chan struct{} // closed when Run ends
 
 	mu   sync.Mutex
 	ln   net.Listener // nil until Listen
@@ -99,7 +109,8 @@ func NewServer(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("status page: %w", err)
 	}
-	s := &Server{o: o, page: p, mux: http.NewServeMux()}
+	p.messages = o.Browse != nil
+	s := &Server{o: o, page: p, mux: http.NewServeMux(), streams: make(chan struct{}, maxStreams), stopping: make(chan struct{})}
 	s.routes()
 	return s, nil
 }
@@ -159,7 +170,7 @@ func (s *Server) Run(ctx context.Context) error {
 	ln, port := s.ln, s.port
 	s.mu.Unlock()
 	srv := &http.Server{
-		Handler:           guard(port, s.mux),
+		Handler:           guard(port, s.takesPost, s.mux),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      requestTimeout,
@@ -180,6 +191,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("serve status endpoint: %w", err)
 	case <-ctx.Done():
 	}
+	close(s.stopping) // streams of events end by themselves
 	grace, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if srv.Shutdown(grace) != nil {
@@ -191,11 +203,17 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) routes() {
 	s.mux.HandleFunc("GET /{$}", s.servePage)
+	s.mux.HandleFunc("GET /events", s.serveEvents)
 	s.mux.HandleFunc("GET /api/status", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, s.snapshot()) })
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	s.mux.HandleFunc("GET /readyz", s.serveReady)
 	if s.o.Extra != nil {
 		s.mux.HandleFunc("GET /api/demo", s.serveDemo)
+	}
+	if s.o.Browse != nil {
+		for _, p := range s.o.BrowsePaths {
+			s.mux.Handle(p, s.o.Browse)
+		}
 	}
 	if s.o.Metrics != nil {
 		s.mux.Handle("GET /metrics", s.o.Metrics)
@@ -206,6 +224,16 @@ func (s *Server) routes() {
 	for name, a := range s.page.assets {
 		s.mux.HandleFunc("GET "+name, a.serve)
 	}
+}
+
+// takesPost reports whether a path is more than a show.
+func (s *Server) takesPost(path string) bool {
+	if strings.HasPrefix(path, AdminPrefix) {
+		return true
+	}
+	return slices.ContainsFunc(s.o.BrowsePaths, func(p string) bool {
+		return path == p || strings.HasSuffix(p, "/") && strings.HasPrefix(path, p)
+	})
 }
 
 func (s *Server) snapshot() Snapshot {

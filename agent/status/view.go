@@ -22,6 +22,7 @@ type view struct {
 	Server    []fact
 	Spool     []fact
 	Demo      bool
+	Messages  bool // there is a message browser
 	Arrivals  []arrival
 }
 

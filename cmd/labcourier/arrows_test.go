@@ -39,6 +39,7 @@ func arrows() []arrow {
 		{"agent/fhir", []string{"drivers"}},
 		{"agent/config", []string{"agent/clientkey", "agent/secretfile", "configs", "drivers"}},
 		{"agent/admin", []string{"drivers/trace", "spool"}}, // a person's own way into the spool, and to the links
+		{"agent/browse", []string{"agent/admin", "drivers", "spool"}},
 		{"agent/metrics", []string{"agent/status"}},
 		{"agent/auth", []string{"agent/clientkey"}},
 		{"agent/clientkey", nil},

@@ -1,19 +1,39 @@
-// Keeps the page fresh: asks for it again and changes what differs, and only
-// that. Plain old JavaScript, for the browsers of laboratory computers.
+// Keeps the page fresh: asks for it again when the agent says that it changed,
+// or by the clock where the browser cannot hear that, and changes what differs,
+// and only that. Plain old JavaScript, for the browsers of laboratory computers.
 (function () {
   "use strict";
   if (!window.DOMParser || !window.XMLHttpRequest) { return; }
 
-  var shown = 2000, hidden = 10000, patience = 6000;
-  var missed = 0;
+  var shown = 2000, hidden = 10000, heard = 30000, patience = 6000;
+  var missed = 0, live = false, asking = false, again = false, timer = 0;
+
+  function wait() {
+    clearTimeout(timer);
+    timer = setTimeout(poll, live ? heard : document.hidden ? hidden : shown);
+  }
+
+  // listen lets the agent say when the page changed.
+  function listen() {
+    if (!window.EventSource) { return; }
+    var events = new EventSource("/events");
+    events.onopen = function () { live = true; wait(); };
+    events.onerror = function () { live = false; wait(); };
+    events.onmessage = function () {
+      if (asking) { again = true; } else { poll(); }
+    };
+  }
 
   function poll() {
     var x = new XMLHttpRequest(), over = false;
+    clearTimeout(timer);
+    asking = true;
     function end(page) {
       if (over) { return; }
       over = true;
+      asking = false;
       if (page) { missed = 0; show(page); } else if (++missed >= 2) { lost(); }
-      setTimeout(poll, document.hidden ? hidden : shown);
+      if (again) { again = false; poll(); } else { wait(); }
     }
     try {
       x.open("GET", "/", true);
@@ -105,5 +125,6 @@
     }
   }
 
-  setTimeout(poll, shown);
+  listen();
+  wait();
 }());
