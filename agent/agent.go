@@ -88,7 +88,7 @@ func (a *Agent) openStatus() error {
 	}
 	steer := admin.NewHandler(a.spool, a, token)
 	messages, err := browse.New(browse.Options{
-		Admin: admin.Direct(steer, token), Token: token, Read: a.read, Analyzers: a.lanes, Waiting: a.waiting,
+		Admin: admin.Direct(steer, token), Token: token, Read: a.read, Analyzers: a.lanes, Waiting: a.waitReason,
 		Server: cfg.Server.URL, Log: component(a.o.Log, "browse"),
 	})
 	if err != nil {

@@ -69,8 +69,8 @@ func (a *Agent) lanes() (names []string) {
 	return names
 }
 
-// waiting says why an analyzer's oldest message is not delivered yet.
-func (a *Agent) waiting(analyzer string) string {
+// waitReason says why an analyzer's oldest message is not delivered yet.
+func (a *Agent) waitReason(analyzer string) string {
 	sending := a.deliver.State()
 	for _, l := range sending.Lanes {
 		if l.Name == analyzer && l.Waiting != "" {

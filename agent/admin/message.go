@@ -26,6 +26,12 @@ type Message struct {
 	Receipt    *spool.Receipt `json:"receipt,omitempty"`
 }
 
+// Held reports whether the message waits for a specimen id, which
+// [Client.SetSpecimen] gives it.
+func (m Message) Held() bool {
+	return m.State == spool.Parked.String() && m.Reason != nil && m.Reason.Code == codeHeld
+}
+
 // Content is a message with what the analyzer sent: patient data.
 type Content struct {
 	Message

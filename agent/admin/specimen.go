@@ -51,7 +51,7 @@ func (h *Handler) setSpecimen(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if rec.State != spool.Parked || rec.Reason == nil || rec.Reason.Code != codeHeld {
+	if !describeRecord(rec).Held() {
 		return &Error{Status: http.StatusConflict, Text: "only a message that is held for want of a specimen id can be given one: `labcourier messages list --state parked` says why each is"}
 	}
 	word, note := GivenSpecimen, "specimen id"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/labcourier/labcourier/agent/admin"
 	"github.com/labcourier/labcourier/spool"
@@ -41,6 +42,25 @@ func (h *Handler) discard(w http.ResponseWriter, r *http.Request, s *session) er
 		return err
 	}
 	s.say(fmt.Sprintf("Message %d is discarded. It stays in the history until retention takes it.", n))
+	return back(w, r, n)
+}
+
+// specimen takes the specimen id that a person gives to a held message.
+func (h *Handler) specimen(w http.ResponseWriter, r *http.Request, s *session) error {
+	n, err := number(r)
+	if err != nil {
+		return err
+	}
+	order := 0
+	if text := strings.TrimSpace(r.PostForm.Get("order")); text != "" {
+		if order, err = strconv.Atoi(text); err != nil || order < 1 {
+			return &admin.Error{Status: http.StatusBadRequest, Text: "The order is a number from 1, or left empty."}
+		}
+	}
+	if err := h.o.Admin.SetSpecimen(r.Context(), n, r.PostForm.Get("id"), order); err != nil {
+		return err
+	}
+	s.say(fmt.Sprintf("Message %d waits for delivery with that specimen id.", n))
 	return back(w, r, n)
 }
 

@@ -88,14 +88,15 @@ func (h *Handler) routes() {
 	h.mux.HandleFunc("POST "+loginLink, h.makeLink)
 	h.mux.HandleFunc("GET /messages/style.css", style)
 	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request, *session) error{
-		"POST /logout":                 h.logout,
-		"GET /messages":                h.list,
-		"GET /messages/audit":          h.audit,
-		"POST /messages/retry":         h.retryAll,
-		"GET /messages/{seq}":          h.show,
-		"GET /messages/{seq}/raw":      h.raw,
-		"POST /messages/{seq}/retry":   h.retry,
-		"POST /messages/{seq}/discard": h.discard,
+		"POST /logout":                  h.logout,
+		"GET /messages":                 h.list,
+		"GET /messages/audit":           h.audit,
+		"POST /messages/retry":          h.retryAll,
+		"GET /messages/{seq}":           h.show,
+		"GET /messages/{seq}/raw":       h.raw,
+		"POST /messages/{seq}/retry":    h.retry,
+		"POST /messages/{seq}/discard":  h.discard,
+		"POST /messages/{seq}/specimen": h.specimen,
 	} {
 		h.mux.HandleFunc(pattern, h.signedIn(serve))
 	}

@@ -385,6 +385,22 @@ func TestActions(t *testing.T) {
 			t.Errorf("message %d is %v, %v; want %v", q, r.Status.State, err, want)
 		}
 	}
+	if _, page := d.get(fmt.Sprint("/messages/", c)); strings.Contains(page, "Specimen id, read") {
+		t.Error("a message that is not held can be given a specimen id")
+	}
+	held := d.put("xn", "held")
+	if err := d.spool.Park("xn", held, spool.Reason{Code: "held", Text: "no specimen id"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, page := d.get(fmt.Sprint("/messages/", held)); !strings.Contains(page, "Specimen id, read") {
+		t.Errorf("no place for the specimen id\n%s", page)
+	}
+	if code, _ := d.post(fmt.Sprint("/messages/", held, "/specimen"), with("id", "SP 1")); code != http.StatusBadRequest {
+		t.Errorf("a specimen id with a blank: %d", code)
+	}
+	if _, page := d.post(fmt.Sprint("/messages/", held, "/specimen"), with("id", "SP-1", "order", "1")); !strings.Contains(page, "waits for delivery with that specimen id") {
+		t.Errorf("the specimen id\n%s", page)
+	}
 	if _, page := d.get("/messages/audit"); !strings.Contains(page, "sent to the wrong PC") {
 		t.Errorf("the audit page lacks the reason\n%s", page)
 	}

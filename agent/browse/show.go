@@ -23,6 +23,7 @@ type message struct {
 	Reading   Reading
 	Retry     bool
 	Discard   bool
+	Specimen  bool // it is held for want of a specimen id
 }
 
 // event is one thing that happened to a message.
@@ -58,7 +59,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, s *session) error
 	h.page(w, http.StatusOK, "show.html", message{
 		Session: s, Message: m.Message, Done: s.said(), Life: h.life(m.Message), Resources: h.resources(m.Message),
 		Lines: pieces(shown), Cut: len(shown) < len(m.Payload), Reading: h.o.Read(m),
-		Retry: canRetry(m.Message), Discard: m.State == "waiting" || m.State == "parked",
+		Retry: canRetry(m.Message), Discard: m.State == "waiting" || m.State == "parked", Specimen: m.Held(),
 	})
 	return nil
 }
