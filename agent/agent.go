@@ -221,6 +221,7 @@ func (a *Agent) openDelivery() error {
 		Queue:       a.spool,
 		Map:         a.reader.plan,
 		Lanes:       names(cfg.Enabled()),
+		Bots:        bots(a.o.Kinds, cfg.Enabled()),
 		Concurrency: cfg.Server.MaxParallel,
 		Timeout:     cfg.Server.Timeout,
 		MaxBody:     int(cfg.Server.MaxBody),
@@ -229,6 +230,27 @@ func (a *Agent) openDelivery() error {
 		Log:         component(a.o.Log, "deliver"),
 	})
 	return err
+}
+
+// bots are the targets of the analyzers whose messages go to a bot.
+func bots(kinds []drivers.Kind, analyzers []config.Analyzer) map[string]deliver.Bot {
+	out := map[string]deliver.Bot{}
+	for _, an := range analyzers {
+		if an.Deliver != "bot" {
+			continue
+		}
+		out[an.Name] = deliver.Bot{Name: an.Bot, MediaType: func(kind string) string {
+			media := "text/plain"
+			if k, ok := kindNamed(kinds, kind); ok && k.MediaType != "" {
+				media = k.MediaType
+			}
+			if an.Charset != "" {
+				media += "; charset=" + an.Charset
+			}
+			return media
+		}}
+	}
+	return out
 }
 
 func names(analyzers []config.Analyzer) (out []string) {

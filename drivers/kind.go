@@ -12,6 +12,9 @@ type Kind struct {
 	// Name is what the configuration calls it: "astm", "hl7".
 	Name string
 
+	// MediaType is what a payload is called in HTTP; "" means text/plain.
+	MediaType string
+
 	// New builds a driver for the analyzer of that name. It opens nothing, so
 	// that a configuration can be checked with it; d may then be zero.
 	New func(name string, s Section, d Deps) (Driver, error)

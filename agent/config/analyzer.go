@@ -45,6 +45,7 @@ func (t table) analyzers(cfg *Config) []foundAnalyzer {
 		a := &cfg.Analyzers[i]
 		at = at.withProfile()
 		at.analyzer(a, cfg.Spool)
+		at.ownTarget(a, cfg.Server)
 		found = append(found, foundAnalyzer{at, a})
 	}
 	if len(cfg.Enabled()) == 0 && len(found) > 0 {
@@ -80,6 +81,23 @@ func (t table) analyzer(a *Analyzer, s Spool) {
 		t.warn("resend_window", "is 0, so a crash while a file is taken delivers that file twice", `set resend_window = "1m" or more for this analyzer`)
 	}
 	a.Section = t.chooseDriver(a.Driver, a.Name)
+}
+
+// ownTarget checks to what an analyzer's messages go. What it does not say, the
+// server's table does.
+func (t table) ownTarget(a *Analyzer, s Server) {
+	if !t.has("deliver") && !t.has("bot") {
+		a.Deliver, a.Bot = s.Deliver, s.Bot
+		return
+	}
+	if !t.has("deliver") {
+		a.Deliver = "bot"
+	}
+	if a.Deliver == "bot" && !t.has("bot") && s.Bot != "" {
+		a.Bot = s.Bot
+		return
+	}
+	t.target(a.Deliver, a.Bot)
 }
 
 func (c *checker) kindNames() []string {

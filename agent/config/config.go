@@ -59,7 +59,8 @@ type Agent struct {
 // Server is the table [server].
 type Server struct {
 	URL         string        `toml:"url"`           // the FHIR base, without a slash at the end
-	Deliver     string        `toml:"deliver"`       // "fhir"
+	Deliver     string        `toml:"deliver"`       // "fhir" or "bot"
+	Bot         string        `toml:"bot"`           // the bot's id, or "system|value"
 	Timeout     time.Duration `toml:"timeout"`       // of one request
 	CAFile      string        `toml:"ca_file"`       // certificates trusted besides the system's; "" for none
 	CertFile    string        `toml:"cert_file"`     // the certificate that this client shows; "" for none
@@ -143,6 +144,9 @@ type Analyzer struct {
 
 	StatusDefault drivers.ResultStatus `toml:"status_default"` // of a result that carries none
 	ResendWindow  time.Duration        `toml:"resend_window"`  // the spool's, unless the analyzer has its own
+
+	Deliver string `toml:"deliver"` // the server's, unless the analyzer has its own
+	Bot     string `toml:"bot"`
 
 	Corrections       string        `toml:"corrections"`        // "update", "new" or "hold"
 	CorrectionsWithin time.Duration `toml:"corrections_within"` // how long after a result

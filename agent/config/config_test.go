@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 		Analyzers: []Analyzer{{
 			Name: "xn", Driver: "astm", Enabled: true, Timezone: "UTC", Charset: "utf-8",
 			Serial:        &Serial{Device: "/dev/ttyUSB7", Baud: 9600, DataBits: 8, Parity: "none", StopBits: 1, FlowControl: "none"},
-			StatusDefault: drivers.StatusPreliminary, Corrections: "update", CorrectionsWithin: 24 * time.Hour, QC: "keep", ResendWindow: 30 * time.Minute, Section: drivers.NoSection{},
+			StatusDefault: drivers.StatusPreliminary, Deliver: "fhir", Corrections: "update", CorrectionsWithin: 24 * time.Hour, QC: "keep", ResendWindow: 30 * time.Minute, Section: drivers.NoSection{},
 		}},
 	}
 	if diff := cmp.Diff(want, c, compareConfigs()...); diff != "" {
@@ -108,14 +108,14 @@ func TestEveryKeyTakesEffect(t *testing.T) {
 		Analyzers: []Analyzer{{
 			Name: "one", Driver: "astm", Timezone: "Europe/Zurich", Charset: "Windows-1252",
 			Serial:        &Serial{Device: "COM3", Baud: 19200, DataBits: 7, Parity: "even", StopBits: 2, FlowControl: "rts-cts"},
-			StatusDefault: drivers.StatusFinal, ResendWindow: time.Minute, Corrections: "update", CorrectionsWithin: 24 * time.Hour, QC: "keep",
+			StatusDefault: drivers.StatusFinal, ResendWindow: time.Minute, Deliver: "fhir", Corrections: "update", CorrectionsWithin: 24 * time.Hour, QC: "keep",
 			Manufacturer: "Ü", Model: "m", SerialNumber: "7", Location: "l",
 		}, {
-			Name: "two", Driver: "hl7", Enabled: true, Timezone: "Local", StatusDefault: "preliminary", Corrections: "update", CorrectionsWithin: 24 * time.Hour, QC: "keep",
+			Name: "two", Driver: "hl7", Enabled: true, Timezone: "Local", StatusDefault: "preliminary", Deliver: "fhir", Corrections: "update", CorrectionsWithin: 24 * time.Hour, QC: "keep",
 			TCP: &TCP{Listen: ":2575", Allow: []string{"10.0.5.7/24", "::1", "::ffff:10.1.0.0/112"}, MaxConnections: 2, DialTimeout: 10 * time.Second,
 				Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.5.0/24"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.1.0.0/16")}},
 		}, {
-			Name: "three", Driver: "hl7", Enabled: true, Timezone: "Local", StatusDefault: "preliminary", Corrections: "update", CorrectionsWithin: 24 * time.Hour, QC: "keep",
+			Name: "three", Driver: "hl7", Enabled: true, Timezone: "Local", StatusDefault: "preliminary", Deliver: "fhir", Corrections: "update", CorrectionsWithin: 24 * time.Hour, QC: "keep",
 			TCP: &TCP{Connect: "meter:4001", MaxConnections: 8, DialTimeout: 3 * time.Second},
 		}},
 	}

@@ -26,7 +26,7 @@ func TestAllAtOnce(t *testing.T) {
 		`url = "http://10.0.0.5/fhir"`,           // 6 plain http
 		`ca_file = "/nowhere/ca.pem"`,            // 7 no such file
 		`tiemout = "3s"`,                         // 8 unknown key
-		`deliver = "bot"`,                        // 9 not built
+		`deliver = "bot"`,                        // 9 no bot
 		`[status]`,                               // 10
 		`listen = "0.0.0.0:2575"`,                // 11 not loopback
 		`[[analyzer]]`,                           // 12

@@ -101,7 +101,7 @@ func TestProfileFillsIn(t *testing.T) {
 			want := Analyzer{
 				Name: "a", Profile: "acme-one", Driver: "astm", Enabled: true, Timezone: "UTC", Charset: "iso-8859-1", StatusDefault: "final",
 				Serial:       &Serial{Device: "COM1", Baud: 19200, DataBits: 7, Parity: "even", StopBits: 2, FlowControl: "none"},
-				Manufacturer: "Acme", Model: "One", ResendWindow: c.Spool.ResendWindow, Corrections: "update", CorrectionsWithin: c.Analyzers[0].CorrectionsWithin, QC: "keep",
+				Manufacturer: "Acme", Model: "One", ResendWindow: c.Spool.ResendWindow, Deliver: "fhir", Corrections: "update", CorrectionsWithin: c.Analyzers[0].CorrectionsWithin, QC: "keep",
 			}
 			tt.want(&want)
 			opts := append(compareConfigs(), cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Section" }, cmp.Ignore()))

@@ -17,8 +17,6 @@ type serverKeys struct {
 	ProxyPasswordEnv        string `toml:"proxy_password_env"`
 	ProxyPasswordCredential string `toml:"proxy_password_credential"`
 	ProxyPassword           sealed `toml:"proxy_password"`
-
-	Bot string `toml:"bot" later:"yes"` // of the design, not of this version
 }
 
 func (t table) server(s *Server) {
@@ -37,16 +35,7 @@ func (t table) server(s *Server) {
 		t.webAddress("url", k.URL)
 		k.URL = strings.TrimRight(k.URL, "/")
 	}
-	switch k.Deliver {
-	case "fhir":
-	case "bot":
-		t.fault("deliver", `is "bot", but this version delivers "fhir" only`, `write deliver = "fhir", or remove the key`)
-	default:
-		t.fault("deliver", `must be "fhir"`, "remove the key, or write \"fhir\"")
-	}
-	if t.has("bot") && k.Deliver != "bot" {
-		t.fault("bot", `belongs to deliver = "bot", which this version does not have yet`, "remove the key")
-	}
+	t.target(k.Deliver, k.Bot)
 	t.span("timeout", k.Timeout, time.Second, 10*time.Minute)
 	t.size("max_body", k.MaxBody, 16*KiB, 64*MiB)
 	t.number("max_parallel", k.MaxParallel, 1, 256)
@@ -57,6 +46,20 @@ func (t table) server(s *Server) {
 	t.clientCertificate(&k.Server)
 	t.proxy(&k)
 	t.sub("auth").auth(&k.Auth)
+}
+
+// target checks to what messages go.
+func (t table) target(deliver, bot string) {
+	t.oneOf("deliver", deliver, "fhir", "bot")
+	const hint = `write bot = "<the bot's id>", or bot = "system|value" for its identifier`
+	switch {
+	case deliver == "bot" && (!t.has("bot") || bot == ""):
+		t.fault("deliver", `is "bot", and nothing says which bot`, hint)
+	case deliver != "bot" && t.has("bot"):
+		t.fault("bot", `belongs to deliver = "bot"`, `write deliver = "bot" beside it, or remove the key`)
+	case strings.ContainsAny(bot, " \t\r\n/?#") && !strings.Contains(bot, "|"):
+		t.fault("bot", "is not a bot's id", hint)
+	}
 }
 
 // webAddress checks the address of something that secrets are sent to.

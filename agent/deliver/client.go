@@ -56,9 +56,9 @@ func newClient(given *http.Client, agent string) *client {
 	return c
 }
 
-// request makes a request whose body is compressed if that pays.
-func (c *client) request(ctx context.Context, method, address string, body []byte) (*http.Request, error) {
-	compressed := len(body) >= compressFrom && !c.plain.Load()
+// request makes a request whose body is compressed if that is wanted and pays.
+func (c *client) request(ctx context.Context, method, address string, body []byte, compress bool) (*http.Request, error) {
+	compressed := compress && len(body) >= compressFrom && !c.plain.Load()
 	if compressed {
 		var err error
 		if body, err = c.compress(body); err != nil {

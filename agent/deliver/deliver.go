@@ -78,6 +78,9 @@ type Options struct {
 	Map   Mapper
 	Lanes []string
 
+	// Bots are the lanes whose messages go to a bot and not as FHIR.
+	Bots map[string]Bot
+
 	Concurrency int           // requests in flight, over all lanes
 	Timeout     time.Duration // of one request, answer included
 	Grace       time.Duration // what a request in flight is given when Run ends

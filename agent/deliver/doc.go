@@ -39,6 +39,19 @@
 // new version carries the identifiers of both messages, so that an attempt
 // whose answer was lost finds itself. The history is the server's.
 //
+// # Bots
+//
+// A lane in Options.Bots sends each message as it came to a program on the
+// server. It is read here all the same, to keep what is no patient's result and
+// to hold what a person must release; since a bot gets all or nothing, a message
+// that mixes these is held as a whole.
+//
+// A bot is run at least once: after an answer that was lost it is run again.
+// The header Idempotency-Key, the message's key in quotes, is the same each
+// time, for a bot that must not do a thing twice. Servers answer 400 for any
+// failure of a bot, a crash and bad data alike: the message is parked, and
+// retried by a person.
+//
 // # Outcomes
 //
 //	2xx                        in

@@ -29,6 +29,10 @@ type call struct {
 
 	single  string // the answer is no Bundle but a resource of this type, or empty
 	ifMatch string // the version that an update is of
+
+	raw       bool   // the body is an analyzer's message, and any answer will do but a web page
+	mediaType string // of body, "" for FHIR
+	key       string // the message's, for a receiver that wants to know one again
 }
 
 // exchange makes a request when the breaker, the gate and the authorizer let
@@ -76,9 +80,16 @@ func (d *Deliverer) attempt(ctx context.Context, c call) (entries []entryAnswer,
 }
 
 func (d *Deliverer) once(ctx context.Context, c call) (entries []entryAnswer, v verdict, ticket auth.Ticket, sent bool) {
-	r, err := d.client.request(ctx, c.method, c.address, c.body)
+	r, err := d.client.request(ctx, c.method, c.address, c.body, !c.raw)
 	if err != nil {
 		return nil, verdict{action: demand, why: "the request cannot be made: " + oneLine(err.Error())}, ticket, false
+	}
+	if c.mediaType != "" {
+		r.Header.Set("Content-Type", c.mediaType)
+		r.Header.Set("Accept", "*/*")
+	}
+	if c.key != "" {
+		r.Header.Set("Idempotency-Key", `"`+c.key+`"`)
 	}
 	if c.ifMatch != "" {
 		r.Header.Set("If-Match", c.ifMatch)
@@ -103,6 +114,10 @@ func (d *Deliverer) once(ctx context.Context, c call) (entries []entryAnswer, v 
 	case a.status == http.StatusUnsupportedMediaType && r.Header.Get("Content-Encoding") != "":
 		d.client.plain.Store(true)
 		v.action, v.why = repeat, "the server does not take compressed requests; sending them plain"
+	case v.action == accept && c.raw:
+		if a.isPage() {
+			v = notFHIR(a.status)
+		}
 	case v.action == accept && c.single != "":
 		if !a.isResource(c.single) {
 			v = notFHIR(a.status)
@@ -156,7 +171,7 @@ func noCredentials(err error) verdict {
 func Probe(h *http.Client, base string) func(context.Context) error {
 	c, address := newClient(h, ""), strings.TrimRight(base, "/")+"/metadata"
 	return func(ctx context.Context) error {
-		r, err := c.request(ctx, http.MethodHead, address, nil)
+		r, err := c.request(ctx, http.MethodHead, address, nil, false)
 		if err != nil {
 			return fmt.Errorf("probe server: %w", err)
 		}

@@ -125,6 +125,9 @@ func (l *lane) bring(ctx context.Context, rec spool.Record) (end, error) {
 	case err != nil:
 		return park(CodeUnparsable, cut(err.Error(), longestWords)), nil
 	}
+	if b, ok := l.d.o.Bots[l.name]; ok {
+		return l.toBot(ctx, rec, plan, b)
+	}
 	j := &job{lane: l, plan: plan}
 	refused, err := j.run(ctx)
 	switch {

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -102,6 +103,9 @@ type far struct {
 
 	double atomic.Bool // a proxy sends each request twice
 	client *http.Client
+
+	bots []sandbox.BotCall // what the lane "bot" delivered
+	sick atomic.Bool       // which then fails
 }
 
 // inSandbox runs test with lanes a to d, a token lifetime of 30 seconds, and a
@@ -110,7 +114,7 @@ func inSandbox(t *testing.T, secret func() (string, error), test func(f *far)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := &far{t: t, queue: newFakeQueue()}
-		f.srv = sandbox.New(sandbox.Options{TokenLifetime: 30 * time.Second, UnitsPerMinute: 200_000, RequestsPerMinute: 60_000})
+		f.srv = sandbox.New(sandbox.Options{TokenLifetime: 30 * time.Second, UnitsPerMinute: 200_000, RequestsPerMinute: 60_000, Bot: f.bot})
 		network := newPipes()
 		web := &http.Server{Handler: f.srv}
 		tr := &http.Transport{DialContext: network.dial}
@@ -128,7 +132,8 @@ func inSandbox(t *testing.T, secret func() (string, error), test func(f *far)) {
 		}
 		f.d, err = New(Options{
 			BaseURL: base + sandbox.BasePath, HTTP: client, Auth: f.auth, Queue: f.queue, Log: zerolog.Nop(),
-			Map: mapReal(fhir.NewMapper(fhir.Options{AgentName: "test"})), Lanes: []string{"a", "b", "c", "d"},
+			Map: mapReal(fhir.NewMapper(fhir.Options{AgentName: "test"})), Lanes: []string{"a", "b", "c", "d", "bot"},
+			Bots: map[string]Bot{"bot": {Name: "b-1", MediaType: func(kind string) string { return "x-application/hl7-v2+er7; charset=utf-8" }}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -152,6 +157,15 @@ func inSandbox(t *testing.T, secret func() (string, error), test func(f *far)) {
 			t.Errorf("there twice or dangling: %v", d)
 		}
 	})
+}
+
+// bot is the bot of the lane of that name.
+func (f *far) bot(c sandbox.BotCall) (string, error) {
+	if f.sick.Load() {
+		return "", errors.New("no such patient: S0")
+	}
+	f.bots = append(f.bots, c)
+	return "ok", nil
 }
 
 // proxy is a proxy that sends requests twice while f.double is set.

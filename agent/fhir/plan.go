@@ -13,10 +13,11 @@ import (
 // Plan is what one message comes to: resources in the order in which they have
 // to exist, and what was left out, in words without patient data.
 type Plan struct {
-	Steps []Step
-	Held  []string // not sent until a person has looked: "order 2 has no specimen id"
-	Kept  []string // not sent, as it should be: "1 report is QC (O.12 = Q)"
-	Drop  bool     // nothing of the message is to be sent, and nobody wants it kept
+	Steps  []Step
+	Held   []string // not sent until a person has looked: "order 2 has no specimen id"
+	Kept   []string // not sent, as it should be: "1 report is QC (O.12 = Q)"
+	Others int      // reports among Kept that are not about a patient
+	Drop   bool     // nothing of the message is to be sent, and nobody wants it kept
 }
 
 // Names of steps.

@@ -19,6 +19,7 @@ func (p *Plan) sort(reports []drivers.Report, c Choices) []drivers.Report {
 		order := fmt.Sprintf("order %d", r.Index+1)
 		if name, ok := otherPurpose(r.Purpose); ok && !c.sends(&r) {
 			others.count(name, r.PurposeReason)
+			p.Others++
 			if isControl(&r) && c.QC == QCDrop {
 				dropped++
 			}

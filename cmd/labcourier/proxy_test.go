@@ -123,6 +123,9 @@ func (p *faultyProxy) answer(client net.Conn, b []byte, way int, left *int, spoi
 	if !spoil.Swap(true) {
 		p.spoilt[way].Add(1)
 	}
+	if *left < -30 {
+		return net.ErrClosed // slow for long enough
+	}
 	switch way {
 	case cutAfterRequest:
 		return net.ErrClosed
@@ -153,10 +156,10 @@ func (p *faultyProxy) answer(client net.Conn, b []byte, way int, left *int, spoi
 func TestFaultyProxy(t *testing.T) {
 	messages, every := 400, 25
 	if heavy() {
-		messages, every = 10_000, 300
+		messages, every = 10_000, 200
 	}
 	if n, err := strconv.Atoi(os.Getenv("LABCOURIER_MESSAGES")); err == nil {
-		messages, every = n, 300
+		messages, every = n, 200
 	}
 	w := newWorld(t, 8)
 	w.front = freeAddresses(t, 1)[0]

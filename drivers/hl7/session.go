@@ -20,7 +20,7 @@ const KindName = "hl7"
 
 // Kind describes the driver to the program.
 func Kind() drivers.Kind {
-	return drivers.Kind{Name: KindName, New: New, Parse: Parse, Split: Split}
+	return drivers.Kind{Name: KindName, MediaType: "x-application/hl7-v2+er7", New: New, Parse: Parse, Split: Split}
 }
 
 // storeTimeout is how long storing a block may take before it is refused. Mindray
