@@ -66,6 +66,10 @@
 // On a disk that is full or fails, Open succeeds all the same: the spool takes
 // nothing, says why, and tries again by itself.
 //
+// The digest index is written late, two thousand entries at a time: its keys are
+// as good as random, and each would cost a page of its own. What it lacks after a
+// crash is in the records, from which Open makes it anew.
+//
 // Beside the file lie a marker, which says that there must be one, and a lock
 // file, which names the process that has it.
 //

@@ -66,7 +66,7 @@ type hooks struct {
 	beforeStep    func(step string) // named points in creation, compaction, salvage, migration
 	commitFault   func() error      // called before a commit, which its error makes fail
 	afterCommit   func() error      // called after one: an error whose group is in the file
-	migrations    []migration       // instead of the real ones
+	migrations    []migration       // after the real ones
 }
 
 func (o Options) withDefaults() Options {
@@ -78,9 +78,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.hooks.diskFree == nil {
 		o.hooks.diskFree = diskFree
-	}
-	if o.hooks.migrations == nil {
-		o.hooks.migrations = migrations
 	}
 	if o.hooks.compactAbove == 0 {
 		o.hooks.compactAbove = compactAbove
