@@ -136,6 +136,7 @@ func spoolOptions(cfg *config.Config) spool.Options {
 		MaxPayload:    int(cfg.Spool.MaxMessage),
 		Retain:        orOff(cfg.Spool.Retain),
 		RetainBytes:   int64(cfg.Spool.RetainBytes),
+		RetainAudit:   orOff(cfg.Spool.RetainAudit),
 		Reserve:       int64(orOff(cfg.Spool.Reserve)),
 		Warn:          int64(orOff(cfg.Spool.Warn)),
 	}

@@ -22,6 +22,7 @@ var (
 	keySecret  = []byte("secret") // of the digest index; sealed in an encrypted spool
 	keyKeys    = []byte("keys")   // ids of the encryption keys in use
 	keyDamage  = []byte("damage")
+	keyAudited = []byte("audited") // number and hash of the last entry that was removed from the audit log
 	keyIndexed = []byte("indexed") // number up to which the digest index has every record
 )
 

@@ -79,13 +79,12 @@
 // salvages the rest. When the newer of the two meta pages is unreadable the
 // older one counts, and the damage report says so.
 //
-// Salvage needs room for a copy of what is good, and waits for it. Discarded bytes that come
-// again are a new message. Drafts are rewritten in full with every piece. The
-// audit log grows for ever, by some 200 bytes an entry.
+// Salvage needs room for a copy of what is good, and waits for it. Discarded bytes
+// that come again are a new message. Drafts are rewritten in full with every piece.
 //
-// Encryption hides payloads, kinds and faults. Lane names, times, sizes, states, reasons
-// and receipts stay readable, and what was written before it was switched on stays in
-// free pages until [Spool.Rekey] and [Spool.Compact] have run.
+// Encryption hides payloads, kinds and faults. Lane names, times, sizes, states,
+// reasons and receipts stay readable, and what was written before it was switched
+// on stays in free pages until [Spool.Rekey] and [Spool.Compact] have run.
 //
 // The clock decides about re-sends and retention, and about nothing else.
 package spool

@@ -10,6 +10,7 @@ const (
 	DefaultResendWindow = 24 * time.Hour
 	DefaultMaxPayload   = 64 << 20
 	DefaultRetain       = 30 * 24 * time.Hour
+	DefaultRetainAudit  = 2 * 365 * 24 * time.Hour
 	DefaultReserve      = 256 << 20
 	DefaultWarn         = 1 << 30
 )
@@ -33,6 +34,9 @@ type Options struct {
 	// RetainBytes bounds what they take, oldest first out; 0 is no bound.
 	// Records inside their resend window stay all the same.
 	RetainBytes int64
+
+	// RetainAudit is for how long entries of the audit log are kept.
+	RetainAudit time.Duration
 
 	// Reserve is the free disk space below which nothing is acknowledged; below
 	// Warn, Stats says so. The default is lowered on a disk that is smaller
@@ -73,6 +77,7 @@ func (o Options) withDefaults() Options {
 	o.ResendWindow = orDefault(o.ResendWindow, DefaultResendWindow)
 	o.MaxPayload = orDefault(o.MaxPayload, DefaultMaxPayload)
 	o.Retain = orDefault(o.Retain, DefaultRetain)
+	o.RetainAudit = orDefault(o.RetainAudit, DefaultRetainAudit)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

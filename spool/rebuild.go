@@ -331,6 +331,11 @@ func (r *rebuild) finalSettings(d Damage, keys *keyring) error {
 	if err := r.putSmall(settings, keyKeys, ids); err != nil {
 		return err
 	}
+	if last, ok := r.settings[string(keyAudited)]; ok {
+		if err := r.putSmall(settings, keyAudited, last); err != nil {
+			return err
+		}
+	}
 	// Every record's entry was written with it.
 	return r.putSmall(settings, keyIndexed, seqKey(Seq(r.b[records].Sequence())))
 }

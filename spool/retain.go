@@ -12,7 +12,10 @@ func (s *Spool) prune() {
 	for s.healthy() == nil {
 		var more bool
 		o := &op{done: make(chan error, 1), apply: func(t *txn) (err error) {
-			more, err = t.prune(pruneBatch)
+			if more, err = t.prune(pruneBatch); err != nil || more {
+				return err
+			}
+			more, err = t.pruneAudit(pruneBatch)
 			return err
 		}}
 		if ops := s.queue.take(); len(ops) > 0 {
