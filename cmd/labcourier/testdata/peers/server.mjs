@@ -3,14 +3,20 @@
 // requests, Medplum's validator judges every resource. What stands here is the
 // HTTP around them.
 //
-// Usage: node server.mjs PORT MODULES TOKEN_LIFETIME_S
+// Usage: node server.mjs PORT MODULES TOKEN_LIFETIME_S [TLS_JSON]
+//
+// TLS_JSON is a file with cert, key and ca in PEM form: it then speaks https, and
+// asks for a client certificate.
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 
-const [port, modules, lifetime] = process.argv.slice(2);
+const [port, modules, lifetime, tlsFile] = process.argv.slice(2);
+const tls = tlsFile && JSON.parse(readFileSync(tlsFile, 'utf8'));
 const require = createRequire(path.join(modules, 'x.js'));
 const load = async (name) => import(pathToFileURL(require.resolve(name)).href);
 const { Provider } = await load('oidc-provider');
@@ -25,21 +31,68 @@ for (const f of ['search-parameters', 'search-parameters-medplum']) {
   core.indexSearchParameterBundle(readJson(`fhir/r4/${f}.json`));
 }
 
-const client = { id: 'sandbox-client', secret: 'sandbox-secret' };
-const base = `http://127.0.0.1:${port}`;
+// The one client. A test can register it anew, with another way to show who it is.
+let client = {
+  client_id: 'sandbox-client', client_secret: 'sandbox-secret', grant_types: ['client_credentials'],
+  redirect_uris: [], response_types: [], token_endpoint_auth_method: 'client_secret_basic',
+};
+const base = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
+
+// oidc-provider keeps what it gives out in one of these for each kind of thing; it
+// asks for the client each time.
+class Adapter {
+  constructor(kind) {
+    this.kind = kind;
+    this.held = new Map();
+  }
+
+  async find(id) {
+    if (this.kind === 'Client') {
+      return id === client.client_id ? client : undefined;
+    }
+    return this.held.get(id);
+  }
+
+  async upsert(id, payload) { this.held.set(id, payload); }
+
+  async destroy(id) { this.held.delete(id); }
+
+  async consume(id) { this.held.get(id).consumed = Math.floor(Date.now() / 1000); }
+}
+
 const provider = new Provider(base, {
-  clients: [{
-    client_id: client.id, client_secret: client.secret, grant_types: ['client_credentials'],
-    redirect_uris: [], response_types: [], token_endpoint_auth_method: 'client_secret_basic',
-  }],
-  features: { clientCredentials: { enabled: true }, devInteractions: { enabled: false } },
+  adapter: Adapter,
+  features: {
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: false },
+    mTLS: {
+      enabled: true,
+      tlsClientAuth: true,
+      selfSignedTlsClientAuth: true,
+      getCertificate: (ctx) => ctx.req.socket.getPeerX509Certificate?.()?.toString(),
+      certificateAuthorized: (ctx) => ctx.req.socket.authorized,
+      certificateSubjectMatches: (ctx, property, expected) => property === 'tls_client_auth_subject_dn'
+        && ctx.req.socket.getPeerX509Certificate().subject === expected,
+    },
+  },
+  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
+  enabledJWA: { clientAuthSigningAlgValues: ['RS384', 'ES384'] },
   routes: { token: '/oauth2/token' },
   ttl: { ClientCredentials: Number(lifetime) },
 });
+// By which way the client showed who it was, of the requests that got a token; and
+// what was said to the others.
+provider.on('grant.success', (ctx) => {
+  const how = ctx.oidc.client.clientAuthMethod;
+  const header = ctx.headers.authorization ? 'header' : 'no header';
+  count(seen.granted, `${how}, ${header}`);
+});
+provider.on('grant.error', (ctx, err) => count(seen.denied, `${err.error}: ${err.error_detail ?? err.error_description}`));
 
 const repo = new MemoryRepository();
 const router = new FhirRouter();
-const seen = { requests: {}, auth: {}, tokens: 0, invalid: [], reports: [] };
+const seen = { auth: {}, rejected: {}, tokens: 0, granted: {}, denied: {}, invalid: [], reports: [] };
+const count = (table, key) => { table[key] = (table[key] ?? 0) + 1; };
 let outage = false;
 
 const create = repo.createResource.bind(repo);
@@ -58,12 +111,15 @@ repo.createResource = async (resource) => {
 };
 
 async function authenticated(header) {
-  const [scheme, value] = (header ?? '').split(' ');
-  seen.auth[scheme] = (seen.auth[scheme] ?? 0) + 1;
-  if (scheme === 'Bearer') {
-    return Boolean(await provider.ClientCredentials.find(value));
+  const [scheme, value] = (header ?? 'none').split(' ');
+  count(seen.auth, scheme);
+  const known = scheme === 'Bearer'
+    ? Boolean(await provider.ClientCredentials.find(value))
+    : scheme === 'Basic' && Buffer.from(value, 'base64').toString() === `${client.client_id}:${client.client_secret}`;
+  if (!known) {
+    count(seen.rejected, scheme);
   }
-  return scheme === 'Basic' && Buffer.from(value, 'base64').toString() === `${client.id}:${client.secret}`;
+  return known;
 }
 
 function send(res, status, body) {
@@ -131,16 +187,23 @@ async function oracle(res) {
   };
   known.forEach((r, at) => check(r, at));
   const specimens = seen.reports.map((id) => known.get(known.get(`DiagnosticReport/${id}`).specimen[0].reference)?.accessionIdentifier?.value);
-  send(res, 200, { held, twice, dangling, specimens, invalid: seen.invalid, auth: seen.auth, tokens: seen.tokens });
+  send(res, 200, { held, twice, dangling, specimens, ...seen });
 }
 
-http.createServer(async (req, res) => {
+async function answer(req, res) {
   const url = new URL(req.url, base);
   try {
     if (url.pathname === '/test/oracle') {
       await oracle(res);
     } else if (url.pathname === '/test/outage') {
       outage = url.searchParams.get('of') === 'tokens';
+      send(res, 200, {});
+    } else if (url.pathname === '/test/client') {
+      const chunks = [];
+      for await (const c of req) {
+        chunks.push(c);
+      }
+      client = JSON.parse(Buffer.concat(chunks).toString());
       send(res, 200, {});
     } else if (url.pathname === '/oauth2/token') {
       seen.tokens++;
@@ -157,4 +220,9 @@ http.createServer(async (req, res) => {
   } catch (err) {
     send(res, 500, { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'exception', diagnostics: String(err) }] });
   }
-}).listen(Number(port), '127.0.0.1', () => console.log('ready'));
+}
+
+const server = tls
+  ? https.createServer({ ...tls, minVersion: 'TLSv1.2', requestCert: true, rejectUnauthorized: false }, answer)
+  : http.createServer(answer);
+server.listen(Number(port), '127.0.0.1', () => console.log('ready'));
