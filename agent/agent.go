@@ -16,7 +16,6 @@ import (
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/fhir"
-	"github.com/labcourier/labcourier/agent/history"
 	"github.com/labcourier/labcourier/agent/metrics"
 	"github.com/labcourier/labcourier/agent/outbound"
 	"github.com/labcourier/labcourier/agent/status"
@@ -49,7 +48,6 @@ type Agent struct {
 	reader  *reader
 	deliver *deliver.Deliverer
 	status  *status.Server
-	history *history.Book
 	sources []*source
 	parked  parkedReasons
 }
@@ -60,7 +58,7 @@ const spoolName = "spool.db"
 // Open opens the spool and the status endpoint and builds the rest. What it
 // opened is closed by Run, or by Close if Run is not called.
 func Open(o Options) (_ *Agent, err error) {
-	a := &Agent{o: o, started: time.Now(), history: history.New()}
+	a := &Agent{o: o, started: time.Now()}
 	cfg := o.Config
 	if a.spool, err = OpenSpool(cfg); err != nil {
 		return nil, err
@@ -89,7 +87,6 @@ func (a *Agent) openStatus() error {
 		return err
 	}
 	steer := admin.NewHandler(a.spool, a, token)
-	AddCalls(steer, a.spool, cfg, a.o.Kinds)
 	messages, err := browse.New(browse.Options{
 		Admin: admin.Direct(steer, token), Token: token, Read: a.read, Analyzers: a.lanes, Waiting: a.waitReason,
 		Server: cfg.Server.URL, Log: component(a.o.Log, "browse"),
@@ -99,7 +96,7 @@ func (a *Agent) openStatus() error {
 	}
 	a.status, err = status.NewServer(status.Options{
 		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: steer,
-		History: a.history, Browse: messages, BrowsePaths: browse.Paths(), Extra: a.o.Arrivals, Log: component(a.o.Log, "status"),
+		Browse: messages, BrowsePaths: browse.Paths(), Extra: a.o.Arrivals, Log: component(a.o.Log, "status"),
 	})
 	return err
 }
@@ -139,7 +136,6 @@ func spoolOptions(cfg *config.Config) spool.Options {
 		MaxPayload:    int(cfg.Spool.MaxMessage),
 		Retain:        orOff(cfg.Spool.Retain),
 		RetainBytes:   int64(cfg.Spool.RetainBytes),
-		RetainAudit:   orOff(cfg.Spool.RetainAudit),
 		Reserve:       int64(orOff(cfg.Spool.Reserve)),
 		Warn:          int64(orOff(cfg.Spool.Warn)),
 	}
@@ -214,15 +210,8 @@ func (a *Agent) openDelivery() error {
 	if err != nil {
 		return fmt.Errorf("[server.auth]: %w", err)
 	}
-	set, warnings, err := config.LoadCodes(cfg)
-	if err != nil {
-		return err
-	}
-	for _, w := range warnings {
-		a.o.Log.Warn().Str("file", w.File).Int("line", w.Line).Str("hint", w.Hint).Msg(w.Problem)
-	}
 	mapper := fhir.NewMapper(fhir.Options{
-		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version, Codes: set.Book(),
+		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version,
 	})
 	a.reader = newReader(a.o.Kinds, cfg.Analyzers, mapper)
 	a.deliver, err = deliver.New(deliver.Options{

@@ -46,13 +46,11 @@
 //	clientkey the private key of private_key_jwt
 //	secretfile, dpapi  files that hold a secret, refused if others can read them
 //	outbound  the HTTP client: TLS, certificates that are renewed, proxy
-//	codes     LOINC and UCUM for what analyzers send: LIVD catalogues, codes.toml
 //	fhir      Report -> FHIR R4
 //	deliver   lanes, outcomes, retry, pacing, the HTTP client
 //	admin     looking into the spool and steering it, for the command line
 //	browse    the message browser of the local page
 //	status    the local endpoint, the page, its client
-//	history   the last day, and each analyzer's habit
 //	metrics   the same numbers for a monitoring system
 //	sandbox   an in-memory FHIR server for the demo and the tests
 //

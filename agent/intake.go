@@ -13,11 +13,26 @@ import (
 // be acknowledged.
 type intake struct{ spool *spool.Spool }
 
-var _ drivers.Handler = intake{}
+var _ drivers.BatchHandler = intake{}
 
 // Receive returns nil when m is fsynced.
 func (i intake) Receive(ctx context.Context, m drivers.Message) error {
-	_, err := i.spool.Put(ctx, spool.Record{
+	_, err := i.spool.Put(ctx, record(m))
+	return storeError(err)
+}
+
+// ReceiveAll returns nil when all messages are fsynced, in their order.
+func (i intake) ReceiveAll(ctx context.Context, messages []drivers.Message) error {
+	records := make([]spool.Record, len(messages))
+	for n, m := range messages {
+		records[n] = record(m)
+	}
+	_, err := i.spool.PutAll(ctx, records)
+	return storeError(err)
+}
+
+func record(m drivers.Message) spool.Record {
+	return spool.Record{
 		Lane:     m.Source,
 		Kind:     m.Kind,
 		Received: m.Received,
@@ -25,8 +40,7 @@ func (i intake) Receive(ctx context.Context, m drivers.Message) error {
 		Stage:    stageOf(m),
 		Fault:    m.Fault,
 		Session:  m.Session,
-	})
-	return storeError(err)
+	}
 }
 
 // Accepting asks the spool.

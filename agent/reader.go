@@ -39,31 +39,6 @@ func choices(an config.Analyzer) fhir.Choices {
 	}
 }
 
-// input reads a record. What is unclear of it is told in words.
-func (r *reader) input(rec spool.Record) (in fhir.Input, unclear string, err error) {
-	kind, ok := kindNamed(r.kinds, rec.Kind)
-	if !ok {
-		return in, "", fmt.Errorf("this program has no driver %s to read the message with: run the version that stored it", rec.Kind)
-	}
-	an := r.analyzers[rec.Lane]
-	o := an.ParseOptions()
-	parse := r.parsers[rec.Lane]
-	if an.Driver != rec.Kind { // the analyzer has another driver by now, whose options say nothing here
-		o.Section, parse = nil, kind.Parse
-	}
-	reports, unclear, err := parseGiven(parse, rec, o)
-	if err != nil {
-		return in, "", err
-	}
-	return fhir.Input{
-		Key:      rec.Key.String(),
-		Received: rec.Received,
-		Source:   fhir.Source{Name: rec.Lane, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber, Location: an.Location},
-		Reports:  reports,
-		Choices:  choices(an),
-	}, unclear, nil
-}
-
 // plan is a deliver.Mapper.
 func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 	_, plan, err := r.read(rec)
@@ -73,18 +48,34 @@ func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
 // read parses a message and maps it. The reports come back even where they
 // cannot be mapped.
 func (r *reader) read(rec spool.Record) ([]drivers.Report, fhir.Plan, error) {
-	in, unclear, err := r.input(rec)
+	kind, ok := kindNamed(r.kinds, rec.Kind)
+	if !ok {
+		return nil, fhir.Plan{}, fmt.Errorf("this program has no driver %s to read the message with: run the version that stored it", rec.Kind)
+	}
+	an := r.analyzers[rec.Lane]
+	o := an.ParseOptions()
+	parse := r.parsers[rec.Lane]
+	if an.Driver != rec.Kind { // the analyzer has another driver by now, whose options say nothing here
+		o.Section, parse = nil, kind.Parse
+	}
+	reports, unclear, err := parseGiven(parse, rec, o)
 	if err != nil {
 		return nil, fhir.Plan{}, err
 	}
-	plan, err := r.mapper.Plan(in)
+	plan, err := r.mapper.Plan(fhir.Input{
+		Key:      rec.Key.String(),
+		Received: rec.Received,
+		Source:   fhir.Source{Name: rec.Lane, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber},
+		Reports:  reports,
+		Choices:  choices(an),
+	})
 	if err != nil {
-		return in.Reports, fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)
+		return reports, fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)
 	}
 	if unclear != "" {
 		plan.Held = append(plan.Held, unclear)
 	}
-	return in.Reports, plan, nil
+	return reports, plan, nil
 }
 
 // show is what the message browser shows of a message: the same that is

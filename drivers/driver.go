@@ -35,6 +35,17 @@ type Handler interface {
 	Accepting() error
 }
 
+// BatchHandler is implemented by handlers that can take several messages at once,
+// which costs less than one after the other.
+type BatchHandler interface {
+	Handler
+
+	// ReceiveAll is Receive for messages of one source, which are stored in their
+	// order. An error means that none of them may be acknowledged; some may be
+	// stored all the same.
+	ReceiveAll(ctx context.Context, messages []Message) error
+}
+
 // Port yields connections, whichever end opens them.
 type Port interface {
 	// Open dials, accepts the next peer, or opens the line. It returns when it

@@ -240,7 +240,9 @@ func (p *pendingPut) adopt(t *txn, e exportRecord, state State) (stored bool, er
 		return false, err
 	}
 	entry := digestEntry{seq: seq, occurrence: e.Occurrence, last: p.received.UnixNano()}
-	t.addDigest(key, entry, len(v))
+	if err := t.put(digests, key, entry.encode()); err != nil {
+		return false, err
+	}
 	switch state {
 	case Waiting:
 		h.waiting++

@@ -24,8 +24,46 @@ const maxLaneName = 255
 // ones only. An error, that of ctx included, means that r must not be
 // acknowledged; it may be stored all the same, and sending it again is safe.
 func (s *Spool) Put(ctx context.Context, r Record) (Seq, error) {
-	if err := s.checkPut(ctx, &r); err != nil {
+	p, o, err := s.pending(ctx, r)
+	if err == nil {
+		err = s.submitOp(ctx, o)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("put record of %s: %w", r.Lane, err)
+	}
+	return p.seq, nil
+}
+
+// PutAll is Put for records that came together: they are stored in their order,
+// in one commit where they fit into one. An error means that none of them must be
+// acknowledged; some may be stored all the same.
+func (s *Spool) PutAll(ctx context.Context, records []Record) ([]Seq, error) {
+	puts, ops := make([]*pendingPut, len(records)), make([]*op, len(records))
+	for i, r := range records { // all of them are looked at before the first is stored
+		var err error
+		if puts[i], ops[i], err = s.pending(ctx, r); err != nil {
+			return nil, fmt.Errorf("put record of %s: %w", r.Lane, err)
+		}
+	}
+	for i, o := range ops {
+		if err := s.enqueue(o); err != nil {
+			return nil, fmt.Errorf("put record of %s: %w", records[i].Lane, err)
+		}
+	}
+	seqs := make([]Seq, len(records))
+	for i, o := range ops {
+		if err := s.await(ctx, o); err != nil {
+			return nil, fmt.Errorf("put record of %s: %w", records[i].Lane, err)
+		}
+		seqs[i] = puts[i].seq
+	}
+	return seqs, nil
+}
+
+// pending checks r and makes the change that stores it.
+func (s *Spool) pending(ctx context.Context, r Record) (*pendingPut, *op, error) {
+	if err := s.checkPut(ctx, &r); err != nil {
+		return nil, nil, err
 	}
 	if r.Received.IsZero() {
 		r.Received = s.opt.Now()
@@ -36,11 +74,7 @@ func (s *Spool) Put(ctx context.Context, r Record) (Seq, error) {
 		digest: r.Digest, tag: s.tagOf(r.Stage, r.Digest), received: r.Received,
 	}
 	p.value = encodeBody(&r, p.tag)
-	err := s.submitOp(ctx, &op{bytes: len(p.value), apply: p.apply, verify: p.verify})
-	if err != nil {
-		return 0, fmt.Errorf("put record of %s: %w", r.Lane, err)
-	}
-	return p.seq, nil
+	return p, &op{bytes: len(p.value), apply: p.apply, verify: p.verify}, nil
 }
 
 func (s *Spool) checkPut(ctx context.Context, r *Record) error {
@@ -115,7 +149,7 @@ func (p *pendingPut) apply(t *txn) error {
 			known.last = max(known.last, p.received.UnixNano())
 			h.duplicates++
 			p.seq = known.seq
-			return t.setDigest(key, *known)
+			return t.put(digests, key, known.encode())
 		}
 		// The first cannot be read any more and must not swallow this one, which
 		// takes over its identity: if it was delivered, the server knows it.
@@ -128,15 +162,16 @@ func (p *pendingPut) apply(t *txn) error {
 // are if they are no re-send. An entry that fails its checksum counts as
 // forgotten.
 func (t *txn) known(h *laneHead, key []byte) (*digestEntry, uint32, error) {
-	e, err := t.digest(key)
+	b, err := t.get(digests, key)
 	if err != nil {
 		h.floor += lostEntryStep
 		return nil, h.floor, nil
 	}
-	if e == nil {
+	if b == nil {
 		return nil, h.floor, nil
 	}
-	return e, e.occurrence + 1, nil
+	e, err := decodeDigest(b)
+	return &e, e.occurrence + 1, err
 }
 
 // lostEntryStep is more than one message's bytes ever came as new: what a lost
@@ -166,7 +201,10 @@ func (p *pendingPut) store(t *txn, h *laneHead, key []byte, occurrence uint32) e
 	if err := t.putRaw(records, seqKey(seq), v); err != nil {
 		return err
 	}
-	t.addDigest(key, digestEntry{seq: seq, occurrence: occurrence, last: p.received.UnixNano()}, len(v))
+	e := digestEntry{seq: seq, occurrence: occurrence, last: p.received.UnixNano()}
+	if err := t.put(digests, key, e.encode()); err != nil {
+		return err
+	}
 	p.seq = seq
 	if p.stage == Broken {
 		return t.park(h, seq, stateEntry{Size: uint64(len(v))}, &Reason{At: p.received, Code: CodeBroken, Text: p.fault})

@@ -289,6 +289,9 @@ func (r *rebuild) final(d Damage, keys *keyring) error {
 	if delivered > 0 {
 		d.What += fmt.Sprintf("; of %d delivered messages only the state is left", delivered)
 	}
+	if err := r.finalSettings(d, keys); err != nil {
+		return err
+	}
 	const gap = 1 << 20 // numbers of records that nothing is left of
 	var lane uint32
 	for id := range r.heads {
@@ -306,7 +309,7 @@ func (r *rebuild) final(d Damage, keys *keyring) error {
 			return err
 		}
 	}
-	return r.finalSettings(d, keys)
+	return nil
 }
 
 func (r *rebuild) finalSettings(d Damage, keys *keyring) error {
@@ -328,16 +331,7 @@ func (r *rebuild) finalSettings(d Damage, keys *keyring) error {
 			ids = append(ids, id[:]...)
 		}
 	}
-	if err := r.putSmall(settings, keyKeys, ids); err != nil {
-		return err
-	}
-	if last, ok := r.settings[string(keyAudited)]; ok {
-		if err := r.putSmall(settings, keyAudited, last); err != nil {
-			return err
-		}
-	}
-	// Every record's entry was written with it.
-	return r.putSmall(settings, keyIndexed, seqKey(Seq(r.b[records].Sequence())))
+	return r.putSmall(settings, keyKeys, ids)
 }
 
 // mergeRanges joins neighbours of one lane.

@@ -40,10 +40,20 @@ func (s *Spool) submit(ctx context.Context, bytes int, apply func(*txn) error) e
 }
 
 func (s *Spool) submitOp(ctx context.Context, o *op) error {
-	o.done = make(chan error, 1)
-	if err := s.queue.add(o); err != nil {
+	if err := s.enqueue(o); err != nil {
 		return err
 	}
+	return s.await(ctx, o)
+}
+
+// enqueue hands o to the writer.
+func (s *Spool) enqueue(o *op) error {
+	o.done = make(chan error, 1)
+	return s.queue.add(o)
+}
+
+// await waits until o is on stable storage.
+func (s *Spool) await(ctx context.Context, o *op) error {
 	select {
 	case err := <-o.done:
 		return err

@@ -16,7 +16,6 @@ func (c *checker) check(n *node, cfg *Config) {
 	root.sub("status").status(&cfg.Status)
 	root.sub("log").log(&cfg.Log)
 	root.sub("spool").spool(&cfg.Spool)
-	root.sub("codes").codes(&cfg.Codes)
 	found := root.analyzers(cfg)
 	cfg.folders()
 	c.clashes(root.sub("status"), cfg.Status, found)
@@ -24,7 +23,7 @@ func (c *checker) check(n *node, cfg *Config) {
 
 // topLevel tells the tables that nobody reads.
 func (t table) topLevel() {
-	t.read(&struct{}{}, "agent", "server", "status", "log", "spool", "codes", "analyzer")
+	t.read(&struct{}{}, "agent", "server", "status", "log", "spool", "analyzer")
 }
 
 func (t table) agent(a *Agent) {
@@ -70,7 +69,6 @@ func (t table) spool(s *Spool) {
 	t.encryption(s, k)
 	t.span("resend_window", s.ResendWindow, 0, 7*24*time.Hour)
 	t.span("retain", s.Retain, 0, 10*365*24*time.Hour)
-	t.span("retain_audit", s.RetainAudit, 0, 100*365*24*time.Hour)
 	t.size("retain_bytes", s.RetainBytes, 0, 64*TiB)
 	t.size("reserve", s.Reserve, 64*MiB, 1*TiB)
 	t.size("warn", s.Warn, 64*MiB, 4*TiB)

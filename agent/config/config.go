@@ -19,7 +19,6 @@ type Config struct {
 	Status    Status     `toml:"status"`
 	Log       Log        `toml:"log"`
 	Spool     Spool      `toml:"spool"`
-	Codes     Codes      `toml:"codes"`
 	Analyzers []Analyzer `toml:"-"` // [[analyzer]], in the file's order, also those not enabled
 
 	// Secrets is every secret that the file names, in its order.
@@ -118,20 +117,12 @@ type Spool struct {
 	ResendWindow time.Duration `toml:"resend_window"` // equal bytes within it are the analyzer sending again; 0: never
 	Retain       time.Duration `toml:"retain"`        // how long what was delivered is kept; 0: not at all
 	RetainBytes  Size          `toml:"retain_bytes"`  // and how much of it at most
-	RetainAudit  time.Duration `toml:"retain_audit"`  // how long the audit log is kept; 0: for ever
 	Reserve      Size          `toml:"reserve"`       // free disk below which nothing is acknowledged
 	Warn         Size          `toml:"warn"`          // free disk below which the status warns
 	MaxMessage   Size          `toml:"max_message"`   // the largest message that is taken
 
 	Key     Secret   `toml:"-"` // seals what is stored; not given: nothing is sealed
 	OldKeys []Secret `toml:"-"` // of records that Key has not sealed anew yet
-}
-
-// Codes is the table [codes]: what is known of LOINC and UCUM codes, see
-// LoadCodes.
-type Codes struct {
-	File       string   `toml:"file"`       // a person's own rows, codes.toml; "" for none
-	Catalogues []string `toml:"catalogues"` // LIVD files
 }
 
 // Analyzer is one table [[analyzer]].

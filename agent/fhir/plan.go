@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/labcourier/labcourier/agent/codes"
 	"github.com/labcourier/labcourier/drivers"
 )
 
@@ -89,7 +88,6 @@ type Source struct {
 	Manufacturer string
 	Model        string
 	SerialNumber string
-	Location     string // where it stands, in the laboratory's words
 }
 
 // Options is what all messages of an agent have in common.
@@ -97,10 +95,6 @@ type Options struct {
 	IdentifierBase string // a URI; "" means "urn:labcourier"
 	AgentName      string
 	Version        string // the agent's; "" leaves it out
-
-	// Codes says which LOINC and UCUM codes belong to what analyzers send; nil
-	// knows no tests and the units that everybody knows.
-	Codes *codes.Book
 }
 
 // Mapper maps messages to plans. It keeps nothing between messages and may be
@@ -110,16 +104,12 @@ type Mapper struct {
 	agent   string
 	version string
 	tables  tables
-	codes   *codes.Book
 	err     error // wrong options, told by every Plan
 }
 
 // NewMapper returns a Mapper for one agent.
 func NewMapper(o Options) *Mapper {
-	m := &Mapper{base: o.IdentifierBase, agent: o.AgentName, version: codeText(o.Version), tables: newTables(), codes: o.Codes}
-	if m.codes == nil {
-		m.codes = codes.NewBook(nil, nil)
-	}
+	m := &Mapper{base: o.IdentifierBase, agent: o.AgentName, version: codeText(o.Version), tables: newTables()}
 	if m.base == "" {
 		m.base = "urn:labcourier"
 	}

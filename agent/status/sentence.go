@@ -27,10 +27,9 @@ func (l Level) Word() string {
 	return "Act now"
 }
 
-// Levels are all levels, the calmest first.
-func Levels() []Level { return []Level{LevelOK, LevelWarn, LevelBad} }
-
-func (l Level) rank() int { return slices.Index(Levels(), l) }
+func (l Level) rank() int {
+	return slices.Index([]Level{LevelOK, LevelWarn, LevelBad}, l)
+}
 
 // Sentence sums s up for a person: how loud, one sentence, and what to do. The
 // sentence tells the worst that is wrong; the advice begins with that and goes
@@ -52,7 +51,7 @@ type verdict struct {
 func judge(s Snapshot) verdict {
 	var all []trouble
 	for _, look := range []func(Snapshot) []trouble{
-		spoolTrouble, serverTrouble, laneTrouble, linkTrouble, silentTrouble, parkedTrouble, diskTrouble, fallbackTrouble,
+		spoolTrouble, serverTrouble, laneTrouble, linkTrouble, parkedTrouble, diskTrouble, fallbackTrouble,
 	} {
 		all = append(all, look(s)...)
 	}

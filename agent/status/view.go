@@ -19,7 +19,6 @@ type view struct {
 	Clock     string
 	Way       []stop
 	Analyzers []card
-	Day       *strip
 	Server    []fact
 	Spool     []fact
 	Demo      bool

@@ -32,6 +32,35 @@ func BenchmarkAcknowledge(b *testing.B) {
 	}
 }
 
+// BenchmarkOutage compares how fast messages are acknowledged while the server is
+// away with how fast they are while it takes them, in turns of one run. "down-per-up"
+// of 1 or more means that an analyzer never pays for the server's absence.
+func BenchmarkOutage(b *testing.B) {
+	const analyzers, turns = 16, 4
+	w := newWorld(b, analyzers)
+	defer w.startInProcess(b)()
+	w.send(b, 1)
+	each := max(1, b.N/analyzers/turns)
+	var took [2]time.Duration
+	b.ResetTimer()
+	for turn := range turns {
+		up := turn%2 == 1
+		stop := func() {}
+		if up {
+			stop = w.startServer()
+		}
+		began := time.Now()
+		w.send(b, each)
+		took[turn%2] += time.Since(began)
+		stop()
+	}
+	b.StopTimer()
+	sent := float64(each * analyzers * turns / 2)
+	b.ReportMetric(sent/took[0].Seconds(), "msg/s-down")
+	b.ReportMetric(sent/took[1].Seconds(), "msg/s-up")
+	b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "down-per-up")
+}
+
 // appends measures synced appends a second.
 func appends(b *testing.B, dir string, size int) float64 {
 	f, err := os.Create(filepath.Join(dir, "raw"))

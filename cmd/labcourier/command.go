@@ -28,7 +28,6 @@ func (p *program) command() *cobra.Command {
 		p.checkCommand(),
 		p.statusCommand(),
 		p.messagesCommand(),
-		p.codesCommand(),
 		p.simulateCommand(),
 		p.decodeCommand(),
 		p.captureCommand(),

@@ -1,10 +1,6 @@
 package astm
 
-import (
-	"bytes"
-
-	"github.com/labcourier/labcourier/drivers"
-)
+import "bytes"
 
 // assembler joins the text of frames and cuts it into messages, each ending
 // with its L record. Frames are cut anywhere (LIS01-A2 6.3.1.1), so records are
@@ -12,13 +8,6 @@ import (
 type assembler struct {
 	buf  []byte // accepted text of the message that is coming in
 	tail int    // where the unfinished record begins in buf
-}
-
-// Piece is something to be stored.
-type Piece struct {
-	Stage   drivers.Stage
-	Payload []byte // valid until the link is used again
-	Fault   string // for drivers.Broken
 }
 
 // mark is what assembler.undo goes back to.

@@ -3,8 +3,10 @@
 //
 // # Layers
 //
-//	bytes --> [Decoder] frames --> [Link] LIS01 receiver --> assembly of H..L --> Handler
-//	           frame.go             link.go                   assemble.go          session.go
+//	bytes --> [Decoder] frames --> [Link] LIS01 receiver --> assembly of H..L --> drivers/session
+//	           frame.go             link.go                   assemble.go
+//	bytes --> rawLink (framing = "none") ------------------------------------->
+//	           raw.go
 //
 //	stored bytes --> records, fields --> []drivers.Report
 //	                  record.go           report.go, codes.go, specimen.go
@@ -22,6 +24,11 @@
 // since the analyzer still holds their message. For an analyzer that ends with
 // EOT and sends no L record (option end = "eot"), every frame that ends with ETX
 // is made durable, as a draft, before its ACK.
+//
+// Bare records (option framing = "none") have no acknowledgement of their own.
+// Unless the option answer = "ack" says that the analyzer waits for one, it is not
+// answered and sends nothing twice: storing is then tried until it succeeds, and
+// nothing more is read before.
 //
 // A session that ends before its message is whole is stored as broken: a person
 // sees it, and it is never delivered.

@@ -84,6 +84,7 @@ func FuzzLink(f *testing.F) {
 			o.End = "eot"
 		}
 		b := newBench(o)
+		link := b.link.(*Link)
 		for i := 0; len(raw) > 0; i++ {
 			n, wait := len(raw), byte(0)
 			if len(script) > 0 {
@@ -99,28 +100,16 @@ func FuzzLink(f *testing.F) {
 				b.silence(time.Duration(wait) * 7 * time.Second)
 			}
 			for j := before; j+1 < len(b.log); j++ {
-				if b.log[j] == "failed" && b.log[j+1] == "ACK" && !strings.HasPrefix(previous(b.log, j), "broken") && !restart(b) {
+				if b.log[j] == "failed" && b.log[j+1] == "ACK" {
 					t.Fatalf("acknowledged after a failed store: %q", b.log)
 				}
 			}
-			if c := cap(b.link.msg.buf) + cap(b.link.dec.buf); c > 64<<10 {
+			if c := cap(link.msg.buf) + cap(link.dec.buf); c > 64<<10 {
 				t.Fatalf("holds %d bytes", c)
 			}
 		}
 	})
 }
-
-// previous is the entry before j.
-func previous(log []string, j int) string {
-	if j == 0 {
-		return ""
-	}
-	return log[j-1]
-}
-
-// restart reports whether what failed may have been a broken message, which is
-// kept only if it can be.
-func restart(b *bench) bool { return b.link.awake && b.link.last == 0 }
 
 // FuzzParse: any bytes make reports of valid text or an error, never a panic.
 func FuzzParse(f *testing.F) {
@@ -156,6 +145,56 @@ func FuzzParse(f *testing.F) {
 						t.Errorf("text %q", s)
 					}
 				}
+			}
+		}
+	})
+}
+
+// FuzzRaw: no order of bytes, silences and failed stores makes the receiver of bare
+// records acknowledge what it did not store, or panic, or hoard; and how the bytes
+// are split changes nothing.
+func FuzzRaw(f *testing.F) {
+	f.Add([]byte("\x00H|\\^&\rR|1\rL|1|N\r"), []byte{0}, false, true)
+	f.Add([]byte("gH|`^&|x\nH|\\^&\r\nL\n\x05"), []byte{3, 200, 1}, true, false)
+	f.Fuzz(func(t *testing.T, raw, script []byte, idle, answered bool) {
+		o := Options{Framing: "none", MaxMessage: 4096}
+		if idle {
+			o.IdleEnd = time.Second
+		}
+		if answered {
+			o.Answer = "ack"
+		}
+		whole := newBench(o)
+		whole.feed(string(raw))
+		split := newBench(o)
+		for _, c := range raw {
+			split.feed(string([]byte{c}))
+		}
+		if !slices.Equal(whole.log, split.log) {
+			t.Fatalf("whole %q\nsplit %q", whole.log, split.log)
+		}
+		b := newBench(o)
+		for i := 0; len(raw) > 0; i++ {
+			n, wait := len(raw), byte(0)
+			if len(script) > 0 {
+				s := script[i%len(script)]
+				n, wait = 1+int(s&31), s>>5
+			}
+			n = min(n, len(raw))
+			b.fail = int(wait & 1)
+			before := len(b.log)
+			b.feed(string(raw[:n]))
+			raw = raw[n:]
+			if wait > 1 {
+				b.silence(time.Duration(wait) * 7 * time.Second)
+			}
+			for j := before; j+1 < len(b.log); j++ {
+				if b.log[j] == "failed" && b.log[j+1] == "ACK" {
+					t.Fatalf("acknowledged after a failed store: %q", b.log)
+				}
+			}
+			if c := cap(b.link.(*rawLink).msg); c > 64<<10 {
+				t.Fatalf("holds %d bytes", c)
 			}
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/session"
 )
 
 // Times of LIS01-A2 6.5, and of ours where the standard has none.
@@ -28,24 +29,6 @@ const (
 	doubleENQ = time.Second
 )
 
-// Step is what a link wants done. Its slices are valid until the link is used
-// again.
-type Step struct {
-	// Store are pieces to be put on stable storage, in order. When there are
-	// any, Link.Stored must be called with the outcome before anything else.
-	Store []Piece
-
-	// Reply is the byte to send, 0 for none.
-	Reply byte
-
-	// Whole is the number of complete messages that are now stored and, where
-	// there is a Reply, acknowledged by it.
-	Whole int
-
-	// Refused is why Reply is NAK, in words without content.
-	Refused string
-}
-
 // Link is the receiving half of LIS01-A2 section 6: establishment, transfer and
 // termination. It is not safe for concurrent use.
 type Link struct {
@@ -63,12 +46,18 @@ type Link struct {
 	ackedENQ time.Time
 	fresh    bool // nothing came since ENQ was acknowledged
 
-	after     func(error) Step // what follows Step.Store
-	unsettled []byte           // a message ended by EOT that could not be stored yet
+	after     func(error) session.Step // what follows Step.Store
+	unsettled []byte                   // a message ended by EOT that could not be stored yet
 
-	pieces []Piece
+	gone bool // the connection is, and storing that was tried a last time
+
+	bare   headerFinder // among what stands outside of sessions
+	pieces []session.Piece
+	reply  [1]byte
 	counts map[string]uint64
 }
+
+var _ session.Link = (*Link)(nil)
 
 // NewLink returns a receiver in the neutral state. Accepting is asked at every
 // ENQ; an error makes the answer NAK, which LIS01-A2 6.2.4 calls busy.
@@ -104,16 +93,19 @@ func (l *Link) Wait() time.Duration {
 
 // Feed takes bytes from the line until one of them asks for something, or all.
 // It returns how many it took.
-func (l *Link) Feed(now time.Time, p []byte) (n int, s Step) {
+func (l *Link) Feed(now time.Time, p []byte) (n int, s session.Step) {
 	for n < len(p) {
 		if !l.awake {
-			i := bytes.IndexByte(p[n:], ENQ)
-			if i < 0 {
-				l.count("noise_bytes", noise(p[n:]))
-				return len(p), Step{}
+			c := p[n]
+			n++
+			switch {
+			case c == ENQ:
+				return n, l.enquiry(now)
+			case l.bare.next(c) != nil:
+				return n, session.Step{Refused: "records come without frames (if this analyzer sends them so: astm = { framing = \"none\" })"}
 			}
-			l.count("noise_bytes", noise(p[n:n+i]))
-			return n + i + 1, l.enquiry(now)
+			l.count("noise_bytes", noise(p[n-1:n]))
+			continue
 		}
 		if c := p[n]; !l.dec.Inside() && c != STX {
 			n++
@@ -136,13 +128,13 @@ func (l *Link) Feed(now time.Time, p []byte) (n int, s Step) {
 			return n, l.frame(f)
 		}
 	}
-	return n, Step{}
+	return n, session.Step{}
 }
 
 // Silence tells that nothing came for as long as Wait said.
-func (l *Link) Silence(now time.Time) Step {
+func (l *Link) Silence(now time.Time) session.Step {
 	if !l.awake {
-		return Step{}
+		return session.Step{}
 	}
 	c := l.dec.Stalled()
 	if f, done := l.dec.Silence(); done {
@@ -162,24 +154,25 @@ func (l *Link) Silence(now time.Time) Step {
 	return l.end("nothing came for 30 s in the middle of the session")
 }
 
-// Ending reports whether only the CR LF of a frame is missing. Whoever knows
-// that nothing more will come calls Silence then, before HangUp.
-func (l *Link) Ending() bool { return l.awake && l.dec.Ending() }
-
-// HangUp tells that the connection is gone.
-func (l *Link) HangUp() Step {
-	if l.unsettled != nil {
+// HangUp tells that the connection is gone. It may have gone with the CR LF of the
+// last frame.
+func (l *Link) HangUp(now time.Time) session.Step {
+	switch {
+	case l.awake && l.dec.Ending():
+		return l.Silence(now)
+	case l.unsettled != nil && !l.gone:
+		l.gone = true
 		return l.settle()
 	}
 	return l.end("the connection ended in the middle of the session")
 }
 
 // Stored tells how storing Step.Store went.
-func (l *Link) Stored(err error) Step {
+func (l *Link) Stored(_ time.Time, err error) session.Step {
 	after := l.after
 	l.after = nil
 	if after == nil {
-		return Step{}
+		return session.Step{}
 	}
 	return after(err)
 }
@@ -191,6 +184,12 @@ func (l *Link) Counts() map[string]uint64 {
 		l.counts = map[string]uint64{}
 	}
 	return c
+}
+
+// byte is an answer of one byte.
+func (l *Link) byte(c byte) []byte {
+	l.reply[0] = c
+	return l.reply[:]
 }
 
 func (l *Link) count(name string, n uint64) {
@@ -225,12 +224,12 @@ func restricted(text []byte) (n uint64) {
 }
 
 // enquiry answers ENQ. What an earlier session left is brought to an end first.
-func (l *Link) enquiry(now time.Time) Step {
+func (l *Link) enquiry(now time.Time) session.Step {
 	if l.awake {
 		l.count("restarts", 1)
 	}
 	if l.unsettled != nil {
-		l.after = func(err error) Step {
+		l.after = func(err error) session.Step {
 			if err != nil {
 				return l.busy(err)
 			}
@@ -239,42 +238,42 @@ func (l *Link) enquiry(now time.Time) Step {
 			s.Whole = 1
 			return s
 		}
-		return l.store(Piece{Stage: drivers.Complete, Payload: l.unsettled})
+		return l.store(session.Piece{Stage: drivers.Complete, Payload: l.unsettled})
 	}
 	if left, ok := l.leftover("the analyzer began a new session before it ended the message"); ok {
 		// It is kept if it can be; the analyzer is about to send it again.
-		l.after = func(error) Step { return l.bid(now) }
+		l.after = func(error) session.Step { return l.bid(now) }
 		return l.store(left)
 	}
 	return l.bid(now)
 }
 
 // bid grants or refuses the session that ENQ asks for (6.2.2, 6.2.4).
-func (l *Link) bid(now time.Time) Step {
+func (l *Link) bid(now time.Time) session.Step {
 	if err := l.accepting(); err != nil {
 		return l.busy(err)
 	}
 	l.neutral()
 	l.awake, l.fresh, l.ackedENQ = true, true, now
 	l.expect, l.last, l.open, l.skipped = '1', 0, false, false
-	return Step{Reply: ACK}
+	return session.Step{Reply: l.byte(ACK)}
 }
 
-func (l *Link) busy(err error) Step {
+func (l *Link) busy(err error) session.Step {
 	l.neutral()
-	return Step{Reply: NAK, Refused: "cannot store now: " + err.Error()}
+	return session.Step{Reply: l.byte(NAK), Refused: "cannot store now: " + err.Error()}
 }
 
-func (l *Link) store(p ...Piece) Step {
+func (l *Link) store(p ...session.Piece) session.Step {
 	l.pieces = append(l.pieces[:0], p...)
-	return Step{Store: l.pieces}
+	return session.Step{Store: l.pieces}
 }
 
 // repeatedEnquiry answers ENQ in a session, unless it is the same bid twice.
-func (l *Link) repeatedEnquiry(now time.Time) (s Step, asked bool) {
+func (l *Link) repeatedEnquiry(now time.Time) (s session.Step, asked bool) {
 	if l.fresh && now.Sub(l.ackedENQ) < doubleENQ {
 		l.count("double_enq", 1)
-		return Step{}, false
+		return session.Step{}, false
 	}
 	return l.enquiry(now), true
 }
@@ -286,18 +285,18 @@ func (l *Link) neutral() {
 }
 
 // frame judges a frame by LIS01-A2 6.3.2 and 6.3.3.
-func (l *Link) frame(f Frame) Step {
+func (l *Link) frame(f Frame) session.Step {
 	l.count("frames", 1)
 	if f.Fault != FaultNone {
 		if f.Fault == FaultChecksum {
 			l.count("checksum_errors", 1)
 		}
-		return Step{Reply: NAK, Refused: string(f.Fault)}
+		return session.Step{Reply: l.byte(NAK), Refused: string(f.Fault)}
 	}
 	if f.Number == l.last && bytes.Equal(f.Text, l.lastText) {
 		// Our ACK was lost and the frame sent again (6.3.2.2): it is in already.
 		l.count("repeated_frames", 1)
-		return Step{Reply: ACK}
+		return session.Step{Reply: l.byte(ACK)}
 	}
 	if f.Number != l.expect || l.skipped {
 		// The checksum covers the number, so the sender really left a frame out.
@@ -305,46 +304,46 @@ func (l *Link) frame(f Frame) Step {
 		// hole in it would look whole: refuse all until it begins anew.
 		l.skipped = true
 		l.count("wrong_frame_numbers", 1)
-		return Step{Reply: NAK, Refused: "frame number out of order"}
+		return session.Step{Reply: l.byte(NAK), Refused: "frame number out of order"}
 	}
 	if len(l.msg.buf)+len(f.Text) > l.opts.MaxMessage {
-		return Step{Reply: NAK, Refused: "message is longer than max_message"}
+		return session.Step{Reply: l.byte(NAK), Refused: "message is longer than max_message"}
 	}
 	return l.take(f)
 }
 
 // take adds a good frame to its message. What it completes is stored first.
-func (l *Link) take(f Frame) Step {
+func (l *Link) take(f Frame) session.Step {
 	whole, rest, before := l.msg.add(f.Text, f.Final)
 	l.pieces = l.pieces[:0]
 	for _, m := range whole {
-		l.pieces = append(l.pieces, Piece{Stage: drivers.Complete, Payload: m})
+		l.pieces = append(l.pieces, session.Piece{Stage: drivers.Complete, Payload: m})
 	}
 	if l.opts.End == "eot" && f.Final {
 		if draft := trimLead(l.msg.buf[rest:]); len(draft) > 0 {
-			l.pieces = append(l.pieces, Piece{Stage: drivers.Draft, Payload: draft})
+			l.pieces = append(l.pieces, session.Piece{Stage: drivers.Draft, Payload: draft})
 		}
 	}
-	accept := func(err error) Step {
+	accept := func(err error) session.Step {
 		if err != nil {
 			l.msg.undo(before)
-			return Step{Reply: NAK, Refused: "cannot store now: " + err.Error()}
+			return session.Step{Reply: l.byte(NAK), Refused: "cannot store now: " + err.Error()}
 		}
 		l.msg.keep(rest)
 		l.count("restricted_characters", restricted(f.Text))
 		l.last, l.lastText, l.open = f.Number, append(l.lastText[:0], f.Text...), !f.Final
 		l.expect = '0' + (l.expect-'0'+1)&7
-		return Step{Reply: ACK, Whole: len(whole)}
+		return session.Step{Reply: l.byte(ACK), Whole: len(whole)}
 	}
 	if len(l.pieces) == 0 {
 		return accept(nil)
 	}
 	l.after = accept
-	return Step{Store: l.pieces}
+	return session.Step{Store: l.pieces}
 }
 
 // endOfTransmission ends the session as the sender wishes (6.4).
-func (l *Link) endOfTransmission() Step {
+func (l *Link) endOfTransmission() session.Step {
 	switch {
 	case l.skipped:
 		return l.end("the analyzer left a frame out")
@@ -361,32 +360,32 @@ func (l *Link) endOfTransmission() Step {
 // settle stores a message that EOT ended. EOT has no answer, so when that fails
 // the message stays a durable draft, and the next ENQ tries again before it is
 // acknowledged.
-func (l *Link) settle() Step {
-	l.after = func(err error) Step {
+func (l *Link) settle() session.Step {
+	l.after = func(err error) session.Step {
 		if err != nil {
-			return Step{}
+			return session.Step{}
 		}
 		l.unsettled = nil
-		return Step{Whole: 1}
+		return session.Step{Whole: 1}
 	}
-	return l.store(Piece{Stage: drivers.Complete, Payload: l.unsettled})
+	return l.store(session.Piece{Stage: drivers.Complete, Payload: l.unsettled})
 }
 
 // end goes back to the neutral state and keeps what was not whole.
-func (l *Link) end(fault string) Step {
+func (l *Link) end(fault string) session.Step {
 	left, ok := l.leftover(fault)
 	l.neutral()
 	if !ok {
-		return Step{}
+		return session.Step{}
 	}
 	return l.store(left)
 }
 
 // leftover is the message that is coming in, as a broken one.
-func (l *Link) leftover(fault string) (Piece, bool) {
+func (l *Link) leftover(fault string) (session.Piece, bool) {
 	p := l.msg.pending()
 	if !l.awake || len(p) == 0 {
-		return Piece{}, false
+		return session.Piece{}, false
 	}
-	return Piece{Stage: drivers.Broken, Payload: bytes.Clone(p), Fault: fault}, true
+	return session.Piece{Stage: drivers.Broken, Payload: bytes.Clone(p), Fault: fault}, true
 }

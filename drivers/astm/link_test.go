@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/session"
 )
 
 // frame builds one good frame that ends with ETX, or with ETB if text ends in "+".
@@ -32,16 +33,16 @@ var errStore = errors.New("disk on fire")
 // bench runs a link and writes down what it does, in short words:
 // "ACK", "NAK", "complete:TEXT", "broken:TEXT", "draft:TEXT".
 type bench struct {
-	link *Link
+	link session.Link
 	now  time.Time
 	fail int // how many stores are to fail
 	log  []string
-	step Step // the last one that refused
+	step session.Step // the last one that refused
 }
 
 func newBench(o Options) *bench {
 	b := &bench{now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
-	b.link = NewLink(o, func() error { return nil })
+	b.link = o.link(func() error { return nil })
 	return b
 }
 
@@ -53,24 +54,28 @@ func (b *bench) feed(s string) {
 	}
 }
 
-func (b *bench) do(s Step) {
+func (b *bench) do(s session.Step) {
 	for len(s.Store) > 0 {
 		var err error
 		for _, p := range s.Store {
 			if b.fail > 0 {
 				b.fail--
 				err = errStore
-				b.log = append(b.log, "failed")
+				word := "failed"
+				if p.Stage == drivers.Broken {
+					word = "not kept" // a broken message, which is kept only if it can be
+				}
+				b.log = append(b.log, word)
 				break
 			}
 			b.log = append(b.log, fmt.Sprintf("%s:%s", p.Stage, strings.ReplaceAll(string(p.Payload), "\r", "/")))
 		}
-		s = b.link.Stored(err)
+		s = b.link.Stored(b.now, err)
 	}
-	switch s.Reply {
-	case ACK:
+	switch string(s.Reply) {
+	case "\x06":
 		b.log = append(b.log, "ACK")
-	case NAK:
+	case "\x15":
 		b.log = append(b.log, "NAK")
 		b.step = s
 	}
@@ -249,11 +254,11 @@ func TestBusyStoreRefusesTheSession(t *testing.T) {
 	var full error = drivers.ErrStoreFull
 	l := NewLink(Options{}, func() error { return full })
 	_, s := l.Feed(time.Time{}, []byte{ENQ})
-	if s.Reply != NAK || !strings.Contains(s.Refused, "full") {
+	if string(s.Reply) != "\x15" || !strings.Contains(s.Refused, "full") {
 		t.Fatalf("got %+v", s)
 	}
 	full = nil
-	if _, s = l.Feed(time.Time{}, []byte{ENQ}); s.Reply != ACK {
+	if _, s = l.Feed(time.Time{}, []byte{ENQ}); string(s.Reply) != "\x06" {
 		t.Fatalf("got %+v", s)
 	}
 }

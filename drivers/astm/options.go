@@ -3,12 +3,26 @@ package astm
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/labcourier/labcourier/drivers"
 )
 
 // Options bend the standard for one analyzer. The zero value is the standard.
 type Options struct {
+	// Framing: "lis01", or "none" for analyzers that send bare records, without
+	// the frames, checksums and handshake of LIS01. "" means "lis01".
+	Framing string `toml:"framing"`
+
+	// Answer is what a message gets that came with framing = "none": "none", or
+	// "ack" for ACK once it is stored and NAK if it cannot be. "" means "none".
+	Answer string `toml:"answer"`
+
+	// IdleEnd, when set, lets silence of that length, and the next H record, end
+	// a message that came with framing = "none". 100ms to 60s. Unset: only its L
+	// record with a line end does.
+	IdleEnd time.Duration `toml:"idle_end"`
+
 	// End is what ends a message: "L", its L record, or "eot", for analyzers
 	// that send none. "" means "L".
 	End string `toml:"end"`
@@ -62,6 +76,17 @@ func (o Options) validate() error {
 			errs = append(errs, fmt.Errorf("%s is %d: use %d to %d bytes", key, got, low, high))
 		}
 	}
+	oneOf("framing", o.Framing, "lis01", "none")
+	oneOf("answer", o.Answer, "none", "ack")
+	if o.Framing != "none" && (o.Answer != "" || o.IdleEnd != 0) {
+		errs = append(errs, errors.New(`answer and idle_end are for framing = "none": frames have their own answers and ends`))
+	}
+	if o.Framing == "none" && (o.End == "eot" || o.Checksum != "" || o.FrameEnd != "" || o.MaxFrame != 0) {
+		errs = append(errs, errors.New(`end, checksum, frame_end and max_frame are for frames: take them out, or framing = "none"`))
+	}
+	if o.IdleEnd != 0 && (o.IdleEnd < 100*time.Millisecond || o.IdleEnd > time.Minute) {
+		errs = append(errs, fmt.Errorf("idle_end is %s: use 100ms to 60s", o.IdleEnd))
+	}
 	oneOf("end", o.End, "L", "eot")
 	oneOf("checksum", o.Checksum, "required", "any-case", "none")
 	oneOf("frame_end", o.FrameEnd, "crlf", "any")
@@ -76,6 +101,9 @@ func (o Options) validate() error {
 
 // inForce lists the options that bend the standard, for the status.
 func (o Options) inForce() (list []string) {
+	list = drivers.AppendOption(list, "framing", o.Framing, "lis01")
+	list = drivers.AppendOption(list, "answer", o.Answer, "none")
+	list = drivers.AppendOption(list, "idle_end", o.IdleEnd, 0)
 	list = drivers.AppendOption(list, "end", o.End, "L")
 	list = drivers.AppendOption(list, "checksum", o.Checksum, "required")
 	list = drivers.AppendOption(list, "frame_end", o.FrameEnd, "crlf")

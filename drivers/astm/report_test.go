@@ -304,3 +304,34 @@ func TestOptionsInForce(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Messages that are large or odd are read, refused or held; never a panic, and
+// never a result of nobody's.
+func TestBadInput(t *testing.T) {
+	many := []string{`H|\^&`, `P|1`, `O|1|S-1||^^^A`}
+	for range 10_000 {
+		many = append(many, `R|1|^^^A|1`)
+	}
+	if rep := parse(t, drivers.ParseOptions{}, append(many, `L|1|N`)...)[0]; len(rep.Results) != 10_000 || rep.Results[9_999].Index != 9_999 {
+		t.Errorf("%d results", len(rep.Results))
+	}
+	for name, records := range map[string][]string{
+		"fields without end":       {`H|\^&`, `O|1|S-1`, "R|1|^^^A|1" + strings.Repeat("|", 1<<20), `L|1`},
+		"components without end":   {`H|\^&`, `O|1|S-1`, "R|1|^^^A|1" + strings.Repeat("^", 1<<20), `L|1`},
+		"repetitions without end":  {`H|\^&`, `O|1|S-1` + strings.Repeat(`\`, 1<<16), "R|1|^^^A|1", `L|1`},
+		"escapes without end":      {`H|\^&`, `O|1|S-1`, "R|1|^^^A|" + strings.Repeat("&", 1<<16), `L|1`},
+		"HL7 by mistake":           {`MSH|^~\&|A|B`, `PID|1`, `OBX|1|NM|A||5`},
+		"a result before anything": {`H|\^&`, `R|1|^^^A|1`, `L|1`},
+		"all delimiters alike":     {`H||||`, `O|1|S-1`, `R|1|^^^A|1`, `L|1`},
+	} {
+		reports, err := Parse(message(records...), drivers.ParseOptions{})
+		if err == nil && len(reports) == 0 {
+			t.Errorf("%s: neither reports nor an error", name)
+		}
+		for _, r := range reports {
+			if r.Purpose == drivers.ForPatient && r.Hold == "" && r.Specimen.ID == "" {
+				t.Errorf("%s: passed on without a specimen", name)
+			}
+		}
+	}
+}

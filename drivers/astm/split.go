@@ -2,10 +2,10 @@ package astm
 
 import (
 	"bytes"
-	"fmt"
 	"time"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/session"
 )
 
 // Split cuts captured traffic into messages without a link; see drivers.Kind.
@@ -16,51 +16,16 @@ func Split(raw []byte, s drivers.Section) (messages []drivers.Message, faults []
 	if err := s.Decode(&o); err != nil {
 		return nil, []string{err.Error()}
 	}
-	if bytes.IndexByte(raw, STX) < 0 {
+	if o.Framing != "none" && bytes.IndexByte(raw, STX) < 0 {
 		return splitUnframed(raw)
 	}
-	c := &collector{}
-	c.link = NewLink(o, func() error { return nil })
-	if first := bytes.IndexAny(raw, "\x02\x05"); raw[first] == STX {
-		c.faults = append(c.faults, "the capture does not begin with ENQ: one is assumed")
-		c.feed([]byte{ENQ})
+	l := o.link(func() error { return nil })
+	if framed := o.Framing != "none"; framed && raw[bytes.IndexAny(raw, "\x02\x05")] == STX {
+		faults = append(faults, "the capture does not begin with ENQ: one is assumed")
+		l.Feed(time.Time{}, []byte{ENQ})
 	}
-	c.feed(raw)
-	if c.link.Ending() {
-		c.do(c.link.Silence(time.Time{}))
-	}
-	c.do(c.link.HangUp())
-	return c.messages, c.faults
-}
-
-// collector stands in for the line and the store.
-type collector struct {
-	link     *Link
-	offset   int
-	messages []drivers.Message
-	faults   []string
-}
-
-func (c *collector) feed(p []byte) {
-	for len(p) > 0 {
-		n, step := c.link.Feed(time.Time{}, p)
-		p, c.offset = p[n:], c.offset+n
-		c.do(step)
-	}
-}
-
-func (c *collector) do(step Step) {
-	for len(step.Store) > 0 {
-		for _, p := range step.Store {
-			if p.Stage != drivers.Draft {
-				c.messages = append(c.messages, drivers.Message{Kind: KindName, Payload: bytes.Clone(p.Payload), Stage: p.Stage, Fault: p.Fault})
-			}
-		}
-		step = c.link.Stored(nil)
-	}
-	if step.Reply == NAK {
-		c.faults = append(c.faults, fmt.Sprintf("byte %d: the frame that ends here is refused: %s", c.offset, step.Refused))
-	}
+	messages, refused := session.Split(KindName, "frame", l, raw)
+	return messages, append(faults, refused...)
 }
 
 // splitUnframed cuts bare records into messages.

@@ -1,8 +1,12 @@
 package astm_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
+	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/drivers/astm"
 	"github.com/labcourier/labcourier/drivers/drivertest"
 	"github.com/labcourier/labcourier/drivers/simulator"
@@ -57,4 +61,39 @@ func TestConformanceEOT(t *testing.T) {
 	}
 	s.Messages[2] = []byte("H|\\^&|||SIM-C\rP|1\rO|1|S-102||^^^PT|R\rR|1|^^^PT|12.1|s||N||F\r")
 	drivertest.Run(t, s)
+}
+
+// rawSender sends bare records, as some analyzers do over TCP.
+type rawSender struct{ answered bool }
+
+func (s rawSender) Send(_ context.Context, c drivers.Conn, message []byte) error {
+	if _, err := c.Write(message); err != nil || !s.answered {
+		return err
+	}
+	if err := c.SetReadDeadline(time.Now().Add(astm.ReplyTimeout)); err != nil {
+		return err
+	}
+	answer := make([]byte, 1)
+	if _, err := c.Read(answer); err != nil {
+		return err
+	}
+	if answer[0] != astm.ACK {
+		return errors.New("refused")
+	}
+	return nil
+}
+
+func TestConformanceRaw(t *testing.T) {
+	for name, o := range map[string]astm.Options{
+		"not answered": {Framing: "none"},
+		"with ACK":     {Framing: "none", Answer: "ack"},
+	} {
+		s := suite(simulator.ASTM{})
+		s.Section = drivertest.Section(func(dst any) error { *dst.(*astm.Options) = o; return nil })
+		s.NoAnswer = o.Answer == ""
+		s.Send = rawSender{answered: !s.NoAnswer}.Send
+		s.Wire = func(m []byte) []byte { return m }
+		s.Endless = []byte("H|\\^&|")
+		t.Run(name, func(t *testing.T) { drivertest.Run(t, s) })
+	}
 }

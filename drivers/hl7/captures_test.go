@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,11 +15,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/capturetest"
 	"github.com/labcourier/labcourier/drivers/drivertest"
 	"github.com/labcourier/labcourier/drivers/hl7"
 	"github.com/labcourier/labcourier/drivers/mllp"
-	"github.com/labcourier/labcourier/drivers/port"
-	"github.com/labcourier/labcourier/drivers/simulator"
 )
 
 // outcome is what should become of one capture. It was written by reading the
@@ -82,7 +78,7 @@ var captures = map[string]outcome{
 // TestCaptures sends every HL7 capture through the real driver, over TCP and a
 // pseudo-terminal, in three kinds of splits.
 func TestCaptures(t *testing.T) {
-	root := capturesRoot(t)
+	root := filepath.Join(capturetest.Root(t), "hl7")
 	files, err := os.ReadDir(root)
 	if err != nil {
 		t.Fatal(err)
@@ -90,27 +86,30 @@ func TestCaptures(t *testing.T) {
 	if len(files) != len(captures) {
 		t.Errorf("%d captures, %d expected outcomes", len(files), len(captures))
 	}
-	for _, link := range links() {
+	for _, link := range capturetest.Links() {
 		for _, f := range files {
 			want, known := captures[f.Name()]
 			if !known {
 				t.Errorf("no expected outcome for %s", f.Name())
 				continue
 			}
-			t.Run(link.name+"/"+f.Name(), func(t *testing.T) {
+			t.Run(link.Name+"/"+f.Name(), func(t *testing.T) {
 				message, raw := wire(t, filepath.Join(root, f.Name()), want.cut)
-				for _, split := range splits(raw) {
-					got := receive(t, link, raw, split.next)
+				for _, split := range capturetest.Splits(raw) {
+					got := receive(t, link, raw, split)
 					if len(got.complete) != want.complete || len(got.broken) != want.broken || got.answers != want.answers {
-						t.Fatalf("%s: %d complete, %d broken, answers %q", split.name, len(got.complete), len(got.broken), got.answers)
+						t.Fatalf("%s: %d complete, %d broken, answers %q", split.Name, len(got.complete), len(got.broken), got.answers)
 					}
 					for _, m := range slices.Concat(got.complete, got.broken) {
 						if m != string(message) {
-							t.Errorf("%s: other bytes were stored", split.name)
+							t.Errorf("%s: other bytes were stored", split.Name)
 						}
 					}
 				}
 				want.check(t, message)
+				if want.complete > 0 {
+					capturetest.Compare(t, f.Name(), capturetest.Short(capturetest.Settled(t, hl7.Parse, string(message))))
+				}
 			})
 		}
 	}
@@ -150,21 +149,6 @@ func (o outcome) check(t *testing.T, message []byte) {
 	}
 }
 
-func capturesRoot(t *testing.T) string {
-	t.Helper()
-	root := os.Getenv("LABCOURIER_CAPTURES")
-	if root == "" {
-		root = "../../../shared/captures"
-	}
-	if _, err := os.Stat(filepath.Join(root, "MANIFEST.tsv")); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("no captures: %v", err)
-		}
-		t.Skipf("no captures at %s: set LABCOURIER_CAPTURES to their folder", root)
-	}
-	return filepath.Join(root, "hl7")
-}
-
 // wire is a capture as message and as bytes on the line: what its recorder took
 // away of the block is put back.
 func wire(t *testing.T, path string, cut bool) (message, raw []byte) {
@@ -189,72 +173,6 @@ func wire(t *testing.T, path string, cut bool) (message, raw []byte) {
 	return message, raw
 }
 
-type split struct {
-	name string
-	next func(rest int) int
-}
-
-func splits(raw []byte) []split {
-	rng := rand.New(rand.NewPCG(uint64(len(raw)), 7))
-	return []split{
-		{"whole", func(n int) int { return n }},
-		{"one byte", func(int) int { return 1 }},
-		{"random", func(rest int) int { return 1 + rng.IntN(min(rest, 200)) }},
-	}
-}
-
-// link is a way to the driver. Peer connects the analyzer's side.
-type link struct {
-	name string
-	open func(t *testing.T) (p drivers.Port, peer func() drivers.Conn)
-}
-
-func links() []link {
-	all := []link{{"tcp", func(t *testing.T) (drivers.Port, func() drivers.Conn) {
-		p, err := port.Listen(port.ListenConfig{Address: "127.0.0.1:0"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p, func() drivers.Conn {
-			c, err := net.Dial("tcp", listening(p))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return drivertest.Conn{Conn: c}
-		}
-	}}}
-	if runtime.GOOS == "linux" {
-		all = append(all, link{"pty", func(t *testing.T) (drivers.Port, func() drivers.Conn) {
-			pty, device, err := simulator.OpenPTY()
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { pty.Close() })
-			p, err := port.Serial(port.SerialConfig{Device: device, Baud: 115200})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return p, func() drivers.Conn {
-				c, err := pty.Open(context.Background())
-				if err != nil {
-					t.Fatal(err)
-				}
-				return c
-			}
-		}})
-	}
-	return all
-}
-
-// listening waits until the driver listens.
-func listening(p drivers.Port) (addr string) {
-	for addr == "" {
-		runtime.Gosched()
-		addr = p.(drivers.Listening).Addr()
-	}
-	return addr
-}
-
 // sentinel is a message whose acknowledgement tells that all before it was
 // worked through.
 const sentinel = "MSH|^~\\&|SENTINEL||||||ORU^R01|SENTINEL|P|2.5\r"
@@ -267,8 +185,8 @@ type result struct {
 var codes = regexp.MustCompile(`MSA\|(..)\|([^|\r]*)`)
 
 // receive runs the driver over one link, plays raw to it, and tells what came.
-func receive(t *testing.T, l link, raw []byte, next func(int) int) (r result) {
-	p, connect := l.open(t)
+func receive(t *testing.T, l capturetest.Link, raw []byte, split capturetest.Split) (r result) {
+	p, connect := l.Open(t)
 	store := &drivertest.Store{}
 	d, err := hl7.New("bench", drivers.NoSection{}, drivers.Deps{Port: p, Handler: store, Log: zerolog.Nop()})
 	if err != nil {
@@ -277,19 +195,10 @@ func receive(t *testing.T, l link, raw []byte, next func(int) int) (r result) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	for l.name == "pty" && d.Status().Link != drivers.LinkConnected {
-		runtime.Gosched() // what is written before the line is open is lost, as in life
-	}
-	c := connect()
+	c := connect(d)
 	answers := make(chan string, 1)
 	go func() { answers <- readAnswers(c) }()
-	for rest := mllp.AppendBlock(slices.Clone(raw), []byte(sentinel)); len(rest) > 0; {
-		n := next(len(rest))
-		if _, err := c.Write(rest[:n]); err != nil {
-			t.Fatal(err)
-		}
-		rest = rest[n:]
-	}
+	split.Play(t, c, mllp.AppendBlock(slices.Clone(raw), []byte(sentinel)))
 	got := <-answers
 	cancel()
 	c.Close()

@@ -198,4 +198,5 @@ func BenchmarkAnswer(b *testing.B) {
 			judge(m, Options{}).acknowledge(Options{}, time.Time{}, func() string { return "ID" })
 		}
 	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }

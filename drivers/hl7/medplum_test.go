@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -158,4 +159,13 @@ func TestMedplumServer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// listening waits until the driver listens.
+func listening(p drivers.Port) (addr string) {
+	for addr == "" {
+		runtime.Gosched()
+		addr = p.(drivers.Listening).Addr()
+	}
+	return addr
 }

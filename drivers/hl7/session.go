@@ -2,10 +2,6 @@ package hl7
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
-	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -13,6 +9,7 @@ import (
 
 	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/drivers/mllp"
+	"github.com/labcourier/labcourier/drivers/session"
 )
 
 // KindName is what the configuration calls this driver.
@@ -27,12 +24,13 @@ func Kind() drivers.Kind {
 // analyzers wait 10 s for the acknowledgement and then leave the message out.
 const storeTimeout = 8 * time.Second
 
-// writeTimeout is how long an answer may take to leave.
-const writeTimeout = 5 * time.Second
-
 // betweenAnswers is the pause between two blocks of answers: some peers take all
 // that one read gives them for one message (Medplum's client among them).
 const betweenAnswers = 20 * time.Millisecond
+
+// allPauses is how long the pauses of one block may take together, however many
+// messages it brought: its last answer must not come too late.
+const allPauses = time.Second
 
 // headLength is how much is kept of a block that is too long.
 const headLength = 64 << 10
@@ -73,9 +71,11 @@ func (d *Driver) nextID() string {
 }
 
 // serve receives over one connection.
-func (d *Driver) serve(ctx context.Context, session uint64, c drivers.Conn) error {
-	s := &conversation{Driver: d, ctx: context.WithoutCancel(ctx), session: session, conn: c, dec: d.opts.decoder()}
-	err := s.run()
+func (d *Driver) serve(ctx context.Context, number uint64, c drivers.Conn) error {
+	s := &conversation{Driver: d, stop: ctx, conn: c, dec: d.opts.decoder(), keeper: session.Keeper{
+		Source: d.name, Kind: KindName, Session: number, Handler: d.deps.Handler, Log: d.deps.Log,
+	}}
+	err := session.Listen(c, s.dec.Wait, s.take, s.silence)
 	if b, block := s.dec.HangUp(); block {
 		_ = s.block(b) // the answer may not reach anybody
 	}
@@ -83,48 +83,36 @@ func (d *Driver) serve(ctx context.Context, session uint64, c drivers.Conn) erro
 	return err
 }
 
-// conversation is one connection's life. Its context does not end when the agent
-// stops: the connection is closed then, and what is being stored is finished.
+// conversation is one connection's life.
 type conversation struct {
 	*Driver
-	ctx     context.Context
-	session uint64
-	conn    drivers.Conn
-	dec     *mllp.Decoder
+	stop   context.Context // ends when the agent stops
+	conn   drivers.Conn
+	dec    *mllp.Decoder
+	keeper session.Keeper
 }
 
-func (s *conversation) run() error {
-	buf := make([]byte, 32<<10)
-	for {
-		var deadline time.Time
-		if w := s.dec.Wait(); w > 0 {
-			deadline = time.Now().Add(w)
+func (s *conversation) take(p []byte) error {
+	for len(p) > 0 {
+		used, b, block := s.dec.Feed(p)
+		p = p[used:]
+		if !block {
+			continue
 		}
-		if err := s.conn.SetReadDeadline(deadline); err != nil {
-			return err
-		}
-		n, err := s.conn.Read(buf)
-		for p := buf[:n]; len(p) > 0; {
-			used, b, block := s.dec.Feed(p)
-			p = p[used:]
-			if !block {
-				continue
-			}
-			if werr := s.block(b); werr != nil {
-				return werr
-			}
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = nil
-			if b, block := s.dec.Silence(); block {
-				err = s.block(b)
-			}
-		}
-		s.line.Count("noise_bytes", s.dec.Noise())
-		if err != nil {
+		if err := s.block(b); err != nil {
 			return err
 		}
 	}
+	s.line.Count("noise_bytes", s.dec.Noise())
+	return nil
+}
+
+func (s *conversation) silence() (err error) {
+	if b, block := s.dec.Silence(); block {
+		err = s.block(b)
+	}
+	s.line.Count("noise_bytes", s.dec.Noise())
+	return err
 }
 
 // block takes one block: judge, store, answer, in this order.
@@ -152,50 +140,53 @@ func (s *conversation) block(b mllp.Block) error {
 // broken keeps in sight what was not whole. Nobody waits for an answer to it.
 func (s *conversation) broken(b mllp.Block) {
 	s.line.Broken(string(b.Fault))
-	err := s.receive(s.ctx, b.Payload, drivers.Broken, string(b.Fault))
-	s.note(b.Payload, err, string(b.Fault), "message broken off")
+	s.keepBroken(session.Piece{Stage: drivers.Broken, Payload: b.Payload, Fault: string(b.Fault)}, "message broken off")
 }
 
-// store stores the messages of one block in order. If one that should be
-// acknowledged is not taken, none of the block is.
-func (s *conversation) store(in []incoming) {
-	ctx, cancel := context.WithTimeout(s.ctx, storeTimeout)
+func (s *conversation) keepBroken(p session.Piece, what string) {
+	ctx, cancel := s.storing()
 	defer cancel()
+	s.keeper.Note(p, s.keeper.Keep(ctx, p), what)
+}
+
+// storing is the time that a store may take. It does not end with the agent: what
+// is being stored then is finished.
+func (s *conversation) storing() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(s.stop), storeTimeout)
+}
+
+// store stores the messages of one block, those that should be acknowledged all at
+// once: a batch of hundreds has no more time than one message. If one of them is
+// not taken, none of the block is.
+func (s *conversation) store(in []incoming) {
+	var pieces []session.Piece
+	size := 0
 	for _, m := range in {
-		if !m.keep {
-			continue
+		p := session.Piece{Stage: m.stage, Payload: m.payload, Fault: m.fault.text}
+		switch {
+		case !m.keep:
+		case m.stage == drivers.Broken:
+			s.keepBroken(p, "message kept for a person")
+		default:
+			pieces, size = append(pieces, p), size+len(m.payload)
 		}
-		err := s.receive(ctx, m.payload, m.stage, m.fault.text)
-		if m.stage == drivers.Broken {
-			s.note(m.payload, err, m.fault.text, "message kept for a person")
-			continue
-		}
-		if err == nil {
-			continue
-		}
-		s.note(m.payload, err, "", "not stored")
-		v := notStored(err)
-		for i := range in {
-			if in[i].outcome == accepted {
-				in[i].verdict = v
-			}
-		}
+	}
+	if len(pieces) == 0 {
 		return
 	}
-}
-
-func (s *conversation) receive(ctx context.Context, payload []byte, stage drivers.Stage, fault string) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := s.storing()
 	defer cancel()
-	return s.deps.Handler.Receive(ctx, drivers.Message{
-		Source:   s.name,
-		Kind:     KindName,
-		Received: time.Now(),
-		Payload:  payload,
-		Stage:    stage,
-		Fault:    fault,
-		Session:  s.session,
-	})
+	err := s.keeper.KeepAll(ctx, pieces)
+	if err == nil {
+		return
+	}
+	s.deps.Log.Error().Err(err).Int("messages", len(pieces)).Int("bytes", size).Msg("not stored")
+	v := notStored(err)
+	for i := range in {
+		if in[i].outcome == accepted {
+			in[i].verdict = v
+		}
+	}
 }
 
 // answer sends what is due and counts.
@@ -209,15 +200,13 @@ func (s *conversation) answer(in []incoming) error {
 			s.deps.Log.Warn().Int("code", m.fault.code).Str("reason", m.fault.text).Msg("refused")
 		}
 	}
-	for i, b := range s.answers(in) {
+	blocks := s.answers(in)
+	for i, b := range blocks {
 		if i > 0 {
-			<-time.After(betweenAnswers)
+			s.pause(min(betweenAnswers, allPauses/time.Duration(len(blocks))))
 		}
-		if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		if err := session.Answer(s.conn, b); err != nil {
 			return err
-		}
-		if _, err := s.conn.Write(b); err != nil {
-			return fmt.Errorf("answer the analyzer: %w", err)
 		}
 	}
 	for _, m := range in {
@@ -226,6 +215,16 @@ func (s *conversation) answer(in []incoming) error {
 		}
 	}
 	return nil
+}
+
+// pause waits, but not while the agent stops.
+func (s *conversation) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s.stop.Done():
+	case <-t.C:
+	}
 }
 
 // answers puts the acknowledgements of a block of messages into blocks.
@@ -248,14 +247,4 @@ func appendBlock(blocks [][]byte, message []byte) [][]byte {
 		return blocks
 	}
 	return append(blocks, mllp.AppendBlock(nil, message))
-}
-
-// note logs a message without saying what is in it.
-func (s *conversation) note(payload []byte, err error, reason, what string) {
-	e := s.deps.Log.Warn()
-	if err != nil {
-		e = s.deps.Log.Error().Err(err)
-	}
-	sum := sha256.Sum256(payload)
-	e.Int("bytes", len(payload)).Hex("digest", sum[:8]).Str("reason", reason).Msg(what)
 }

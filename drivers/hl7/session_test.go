@@ -404,3 +404,78 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
+
+// batchStore takes several messages at once, as the spool does.
+type batchStore struct {
+	*drivertest.Store
+	batches int
+	fail    error
+}
+
+func (s *batchStore) ReceiveAll(ctx context.Context, messages []drivers.Message) error {
+	s.batches++
+	time.Sleep(20 * time.Millisecond) // one flush, in the bubble
+	if s.fail != nil {
+		return s.fail
+	}
+	for _, m := range messages {
+		if err := s.Receive(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A batch of hundreds has the time of one message: it is stored at once and
+// answered soon, or refused as a whole.
+func TestLargeBatch(t *testing.T) {
+	const messages = 600
+	var batch strings.Builder
+	for i := range messages {
+		batch.WriteString(msh(fmt.Sprintf("ORU^R01|%d|P|2.3.1", i)) + body)
+	}
+	for _, fail := range []error{nil, drivers.ErrStoreFull} {
+		synctest.Test(t, func(t *testing.T) {
+			p := drivertest.NewPort()
+			store := &batchStore{Store: &drivertest.Store{}, fail: fail}
+			section := drivertest.Section(func(dst any) error { dst.(*hl7.Options).BatchAck = "message"; return nil })
+			d, err := hl7.New("bench", section, drivers.Deps{Port: p, Handler: store, Log: zerolog.Nop()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- d.Run(ctx) }()
+			c := p.Dial()
+			began := time.Now()
+			go io.WriteString(c, block(batch.String()))
+			var got []byte
+			buf := make([]byte, 4096)
+			for strings.Count(string(got), "MSA|") < messages {
+				n, err := c.Read(buf)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, buf[:n]...)
+			}
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("the last answer came after %s", took)
+			}
+			code, stored := "MSA|AA|", messages
+			if fail != nil {
+				code, stored = "MSA|AE|", 0
+			}
+			if n := strings.Count(string(got), code); n != messages || store.batches != 1 {
+				t.Errorf("%d answers %s, %d stores", n, code, store.batches)
+			}
+			if n := len(store.All(drivers.Complete)); n != stored {
+				t.Errorf("%d stored", n)
+			}
+			c.Close()
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

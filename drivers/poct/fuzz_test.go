@@ -107,7 +107,7 @@ func FuzzLink(f *testing.F) {
 				}
 			}
 		}
-		b.do(b.link.HangUp())
+		b.do(b.link.HangUp(b.now))
 		if b.link.split.Inside() {
 			t.Error("something is left")
 		}
@@ -153,6 +153,7 @@ func BenchmarkSplitter(b *testing.B) {
 			p = p[n:]
 		}
 	}
+	b.ReportMetric(2000*float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }
 
 func BenchmarkParse(b *testing.B) {

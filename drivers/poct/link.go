@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/session"
 )
 
 // Times of a conversation. The standard leaves them to the parties: a device says
@@ -16,38 +17,6 @@ const (
 	ResponseTimeout = 30 * time.Second  // for the answer to what we asked, and within a document
 	IdleTimeout     = 300 * time.Second // before we ask with KPA whether the device is still there
 )
-
-// Step is what a link wants done, in the order of its fields. Its slices are valid
-// until the link is used again.
-type Step struct {
-	// Store are pieces to be put on stable storage, in order. When there are
-	// any, Link.Stored must be called with the outcome before anything else.
-	Store []Piece
-
-	// Reply are the documents to send.
-	Reply []byte
-
-	// Whole is the number of complete messages that are now stored and
-	// acknowledged by Reply.
-	Whole int
-
-	// Refused is why Reply refuses something, in words without content.
-	Refused string
-
-	// Close, if not empty, is why the connection must be closed.
-	Close string
-}
-
-func (s Step) asks() bool {
-	return len(s.Store) > 0 || len(s.Reply) > 0 || s.Refused != "" || s.Close != ""
-}
-
-// Piece is something to be stored.
-type Piece struct {
-	Stage   drivers.Stage
-	Payload []byte // valid until the link is used again
-	Fault   string // for drivers.Broken
-}
 
 // Link is the data manager's side of POCT1-A2. It is pure: it does no input or
 // output and knows no time but what it is told. It is not safe for concurrent use.
@@ -66,8 +35,8 @@ type Link struct {
 	asked      []request // what the device has not answered; the first one was sent
 	over       bool      // the connection is to be closed
 
-	after  func(error, time.Time) Step
-	pieces []Piece
+	after  func(error, time.Time) session.Step
+	pieces []session.Piece
 	counts map[string]uint64
 }
 
@@ -105,14 +74,14 @@ func (l *Link) Wait() time.Duration {
 
 // Feed takes bytes from the line until one of them asks for something, or all. It
 // returns how many it took.
-func (l *Link) Feed(now time.Time, p []byte) (n int, s Step) {
+func (l *Link) Feed(now time.Time, p []byte) (n int, s session.Step) {
 	for n < len(p) && !l.over {
 		used, d, done := l.split.Feed(p[n:])
 		n += used
 		if !done {
 			continue
 		}
-		if s = l.document(now, d); s.asks() {
+		if s = l.document(now, d); s.Asks() {
 			break
 		}
 	}
@@ -124,7 +93,7 @@ func (l *Link) Feed(now time.Time, p []byte) (n int, s Step) {
 }
 
 // document judges a document.
-func (l *Link) document(now time.Time, d Document) Step {
+func (l *Link) document(now time.Time, d Document) session.Step {
 	l.count("documents", 1)
 	root := rootName(d.Raw)
 	if d.Fault == FaultNone {
@@ -135,7 +104,7 @@ func (l *Link) document(now time.Time, d Document) Step {
 		d.Fault = Fault(err.Error())
 	}
 	l.count("bad_documents", 1)
-	s := Step{Refused: string(d.Fault)}
+	s := session.Step{Refused: string(d.Fault)}
 	if d.Fault.Fatal() {
 		l.over, s.Close = true, string(d.Fault)
 	} else if d.Fault != FaultCut {
@@ -144,8 +113,8 @@ func (l *Link) document(now time.Time, d Document) Step {
 	if !keeps(root) || d.Fault.Fatal() {
 		return s
 	}
-	l.after = func(error, time.Time) Step { return s } // it is kept if it can be
-	return l.store(Piece{Stage: drivers.Broken, Payload: d.Raw, Fault: string(d.Fault)})
+	l.after = func(error, time.Time) session.Step { return s } // it is kept if it can be
+	return l.store(session.Piece{Stage: drivers.Broken, Payload: d.Raw, Fault: string(d.Fault)})
 }
 
 // keeps reports whether a message of that name is stored: results, and the events
@@ -154,13 +123,13 @@ func keeps(name string) bool { return kindOf(name) == "OBS" || kindOf(name) == "
 
 func kindOf(name string) string { return name[:min(3, len(name))] }
 
-func (l *Link) store(p ...Piece) Step {
+func (l *Link) store(p ...session.Piece) session.Step {
 	l.pieces = append(l.pieces[:0], p...)
-	return Step{Store: l.pieces}
+	return session.Step{Store: l.pieces}
 }
 
 // message answers a message.
-func (l *Link) message(now time.Time, raw []byte, e *element) Step {
+func (l *Link) message(now time.Time, raw []byte, e *element) session.Step {
 	id := e.child("HDR").value("HDR.control_id")
 	ack := func(kind, note string) []byte { return l.out.ack(nil, now, kind, id, note) }
 	if keeps(e.name) {
@@ -171,29 +140,29 @@ func (l *Link) message(now time.Time, raw []byte, e *element) Step {
 		l.hello(e)
 		l.device = identity(raw)
 		if err := l.accepting(); err != nil {
-			return Step{Reply: ack(refused, "cannot store now"), Refused: "cannot store now: " + err.Error()}
+			return session.Step{Reply: ack(refused, "cannot store now"), Refused: "cannot store now: " + err.Error()}
 		}
-		return Step{Reply: ack(accepted, "")}
+		return session.Step{Reply: ack(accepted, "")}
 	case "DST":
 		l.status(e)
-		return Step{Reply: l.next(now, ack(accepted, ""))}
+		return session.Step{Reply: l.next(now, ack(accepted, ""))}
 	case "EOT":
 		l.ended(observations, "")
-		return Step{Reply: l.next(now, ack(accepted, ""))}
+		return session.Step{Reply: l.next(now, ack(accepted, ""))}
 	case "END":
 		l.greeted, l.asked, l.clockSet, l.started = false, nil, false, false
-		return Step{Reply: ack(accepted, "")}
+		return session.Step{Reply: ack(accepted, "")}
 	case "KPA":
-		return Step{Reply: ack(accepted, "")}
+		return session.Step{Reply: ack(accepted, "")}
 	case "ACK":
 		return l.answered(now, e.child("ACK"))
 	case "ESC": // the device cannot do what we asked
 		l.count("refused_requests", 1)
 		l.ended(0, or(e.child("ESC").value("ESC.esc_control_id"), e.child("ESC").value("ESC.control_id")))
-		return Step{Reply: l.next(now, ack(accepted, ""))}
+		return session.Step{Reply: l.next(now, ack(accepted, ""))}
 	}
 	l.count("unknown_messages", 1)
-	return Step{Reply: ack(refused, "this message is not supported"), Refused: "a message of a kind that is not known here"}
+	return session.Step{Reply: ack(refused, "this message is not supported"), Refused: "a message of a kind that is not known here"}
 }
 
 // hello begins a conversation.
@@ -259,49 +228,49 @@ func (l *Link) ended(kind requestKind, id string) {
 // answered takes the device's acknowledgement of something that we sent. The one
 // of a request for observations only says that they will come. AA with an error
 // code, as a DCA Vantage answers SET_TIME (300), is AA.
-func (l *Link) answered(now time.Time, ack *element) Step {
+func (l *Link) answered(now time.Time, ack *element) session.Step {
 	id := or(ack.value("ACK.ack_control_id"), ack.value("ACK.control_id"))
 	i := slices.IndexFunc(l.asked, func(r request) bool { return r.id != "" && r.id == id })
 	if i < 0 {
 		l.count("stray_acks", 1)
-		return Step{}
+		return session.Step{}
 	}
 	if kind := or(ack.value("ACK.type_cd"), ack.value("ACK.type_id")); kind != accepted {
 		l.count("refused_requests", 1)
 	} else if l.asked[i].kind == observations {
-		return Step{}
+		return session.Step{}
 	}
 	l.ended(0, id)
-	return Step{Reply: l.next(now, nil)}
+	return session.Step{Reply: l.next(now, nil)}
 }
 
 // keep stores a message before it is acknowledged.
-func (l *Link) keep(raw []byte, id string) Step {
-	l.after = func(err error, now time.Time) Step {
+func (l *Link) keep(raw []byte, id string) session.Step {
+	l.after = func(err error, now time.Time) session.Step {
 		if err != nil {
-			return Step{Reply: l.out.ack(nil, now, refused, id, "cannot store now"), Refused: "cannot store now: " + err.Error()}
+			return session.Step{Reply: l.out.ack(nil, now, refused, id, "cannot store now"), Refused: "cannot store now: " + err.Error()}
 		}
-		return Step{Reply: l.out.ack(nil, now, accepted, id, ""), Whole: 1}
+		return session.Step{Reply: l.out.ack(nil, now, accepted, id, ""), Whole: 1}
 	}
 	l.payload = append(append(l.payload[:0], l.device...), raw...)
-	return l.store(Piece{Stage: drivers.Complete, Payload: l.payload})
+	return l.store(session.Piece{Stage: drivers.Complete, Payload: l.payload})
 }
 
 // Stored tells how storing Step.Store went.
-func (l *Link) Stored(now time.Time, err error) Step {
+func (l *Link) Stored(now time.Time, err error) session.Step {
 	after := l.after
 	l.after = nil
 	if after == nil {
-		return Step{}
+		return session.Step{}
 	}
 	return after(err, now)
 }
 
 // Silence tells that nothing came for as long as Wait said.
-func (l *Link) Silence(now time.Time) Step {
+func (l *Link) Silence(now time.Time) session.Step {
 	switch {
 	case l.over:
-		return Step{}
+		return session.Step{}
 	case l.split.Inside():
 		return l.give("nothing came for 30 s in the middle of a document")
 	case len(l.asked) > 0:
@@ -310,15 +279,15 @@ func (l *Link) Silence(now time.Time) Step {
 		return l.give("no HEL within 60 s")
 	}
 	l.asked = append(l.asked, request{kind: keepAlive})
-	return Step{Reply: l.next(now, nil)}
+	return session.Step{Reply: l.next(now, nil)}
 }
 
 // give ends a connection that is good for nothing any more.
-func (l *Link) give(why string) Step {
+func (l *Link) give(why string) session.Step {
 	l.over = true
 	l.count("timeouts", 1)
 	s := l.cutOff(why)
-	l.after = func(error, time.Time) Step { return Step{Close: why} }
+	l.after = func(error, time.Time) session.Step { return session.Step{Close: why} }
 	if len(s.Store) > 0 {
 		return s
 	}
@@ -326,18 +295,18 @@ func (l *Link) give(why string) Step {
 }
 
 // HangUp tells that the connection is gone.
-func (l *Link) HangUp() Step {
+func (l *Link) HangUp(time.Time) session.Step {
 	return l.cutOff("the connection ended in the middle of the document")
 }
 
 // cutOff keeps what came of a document.
-func (l *Link) cutOff(why string) Step {
+func (l *Link) cutOff(why string) session.Step {
 	l.over = true
 	rest := l.split.Rest()
 	if !keeps(rootName(rest)) {
-		return Step{}
+		return session.Step{}
 	}
-	return l.store(Piece{Stage: drivers.Broken, Payload: bytes.Clone(rest), Fault: why})
+	return l.store(session.Piece{Stage: drivers.Broken, Payload: bytes.Clone(rest), Fault: why})
 }
 
 // Counts hands out what was counted since it was last called.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/session"
 )
 
 var errStore = errors.New("disk on fire")
@@ -66,7 +67,7 @@ func (b *bench) feed(s string) {
 	}
 }
 
-func (b *bench) do(s Step) {
+func (b *bench) do(s session.Step) {
 	for len(s.Store) > 0 {
 		var err error
 		for _, p := range s.Store {
@@ -167,8 +168,8 @@ func TestLink(t *testing.T) {
 			[]string{"AA 1", "KPA.R01", "close: the device did not answer within 30 s"}},
 		{"silence in a document", Options{}, func(b *bench) { b.feed(hel() + obs("7")[:70]); b.silence() },
 			[]string{"AA 1", "broken:OBS.R01 7", "close: nothing came for 30 s in the middle of a document"}},
-		{"hang-up in a document", Options{}, func(b *bench) { b.feed(hel() + obs("7")[:70]); b.do(b.link.HangUp()) }, []string{"AA 1", "broken:OBS.R01 7"}},
-		{"hang-up in another document", Options{}, func(b *bench) { b.feed(hel()[:40]); b.do(b.link.HangUp()) }, nil},
+		{"hang-up in a document", Options{}, func(b *bench) { b.feed(hel() + obs("7")[:70]); b.do(b.link.HangUp(b.now)) }, []string{"AA 1", "broken:OBS.R01 7"}},
+		{"hang-up in another document", Options{}, func(b *bench) { b.feed(hel()[:40]); b.do(b.link.HangUp(b.now)) }, nil},
 		{"a document that another cuts off", Options{}, func(b *bench) { b.feed(obs("7")[:70] + obs("8")) },
 			[]string{"broken:OBS.R01 7", "complete:OBS.R01 8", "AA 8", "whole"}},
 		{"a document that a declaration cuts off", Options{}, func(b *bench) { b.feed(obs("7")[:70] + "<?xml version=\"1.0\"?>\n" + obs("8")) },

@@ -254,3 +254,33 @@ func TestDeviceOfHello(t *testing.T) {
 		}
 	}
 }
+
+// Documents made to hurt a reader of XML: refused, in little time and memory.
+func TestXMLBombs(t *testing.T) {
+	doc := func(s string) string { return `<OBS.R01><HDR><HDR.control_id V="1"/></HDR>` + s + `</OBS.R01>` }
+	for name, c := range map[string]struct {
+		document string
+		refused  bool
+	}{
+		"billion laughs":    {`<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>` + doc(`<NTE><NTE.text V="&b;"/></NTE>`), true},
+		"external entity":   {`<!DOCTYPE l [<!ENTITY a SYSTEM "file:///etc/passwd">]>` + doc(`<NTE V="&a;"/>`), true},
+		"unknown entity":    {doc(`<NTE V="&lol;"/>`), true},
+		"ten thousand deep": {doc(strings.Repeat("<a>", 10_000) + strings.Repeat("</a>", 10_000)), true},
+		"endless siblings":  {doc(strings.Repeat("<a/>", 1_000_000)), true},
+		"a doubled name":    {doc(`<NTE V="1" V="2"/>`), false},
+	} {
+		reports, err := poct.Parse([]byte(c.document), drivers.ParseOptions{})
+		if refused := err != nil; c.refused && !refused {
+			t.Errorf("%s was taken: %d reports", name, len(reports))
+		}
+		messages, faults := poct.Split([]byte(c.document), drivers.NoSection{})
+		for _, m := range messages {
+			if c.refused && m.Stage == drivers.Complete {
+				t.Errorf("%s is a message", name)
+			}
+		}
+		if c.refused && len(messages) == 0 && len(faults) == 0 {
+			t.Errorf("%s vanished", name)
+		}
+	}
+}

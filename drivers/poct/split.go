@@ -1,11 +1,8 @@
 package poct
 
 import (
-	"bytes"
-	"fmt"
-	"time"
-
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/session"
 )
 
 // Split cuts captured traffic into messages without a link; see drivers.Kind. It
@@ -19,35 +16,10 @@ func Split(raw []byte, s drivers.Section) (messages []drivers.Message, faults []
 	if err := o.validate(); err != nil {
 		return nil, []string{err.Error()}
 	}
-	c := &collector{link: NewLink(o, func() error { return nil })}
-	for p := raw; len(p) > 0; {
-		n, step := c.link.Feed(time.Time{}, p)
-		p, c.offset = p[n:], c.offset+n
-		c.do(step)
+	l := NewLink(o, func() error { return nil })
+	messages, faults = session.Split(KindName, "document", l, raw)
+	if l.counts["documents"] == 0 && len(messages) == 0 && len(faults) == 0 {
+		faults = append(faults, "there is no XML document in it")
 	}
-	c.do(c.link.HangUp())
-	if c.link.counts["documents"] == 0 && len(c.messages) == 0 && len(c.faults) == 0 {
-		c.faults = append(c.faults, "there is no XML document in it")
-	}
-	return c.messages, c.faults
-}
-
-// collector stands in for the line and the store.
-type collector struct {
-	link     *Link
-	offset   int
-	messages []drivers.Message
-	faults   []string
-}
-
-func (c *collector) do(step Step) {
-	for len(step.Store) > 0 {
-		for _, p := range step.Store {
-			c.messages = append(c.messages, drivers.Message{Kind: KindName, Payload: bytes.Clone(p.Payload), Stage: p.Stage, Fault: p.Fault})
-		}
-		step = c.link.Stored(time.Time{}, nil)
-	}
-	if step.Refused != "" {
-		c.faults = append(c.faults, fmt.Sprintf("byte %d: the document that ends here is refused: %s", c.offset, step.Refused))
-	}
+	return messages, faults
 }
