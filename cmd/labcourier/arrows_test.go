@@ -60,6 +60,7 @@ func arrows() []arrow {
 		{"drivers/text", []string{"drivers"}},
 		{"drivers/drivertest", []string{"drivers"}},
 		{"drivers/trace", []string{"drivers"}},
+		{"drivers/anonymise", []string{"drivers"}},
 		{"drivers/detect", []string{"drivers", "drivers/astm", "drivers/text", "drivers/trace"}},
 		{"drivers/tap", []string{"drivers", "drivers/port", "drivers/trace"}},
 		{"drivers/capturetest", []string{"drivers", "drivers/drivertest", "drivers/port", "drivers/simulator"}},

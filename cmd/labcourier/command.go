@@ -30,6 +30,7 @@ func (p *program) command() *cobra.Command {
 		p.messagesCommand(),
 		p.simulateCommand(),
 		p.decodeCommand(),
+		p.anonymiseCommand(),
 		p.captureCommand(),
 		p.detectCommand(),
 		p.tapCommand(),

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,8 @@ import (
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/fhir"
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/detect"
+	"github.com/labcourier/labcourier/drivers/text"
 	"github.com/labcourier/labcourier/drivers/trace"
 	"github.com/labcourier/labcourier/spool"
 )
@@ -65,13 +69,13 @@ func (p *program) decodeCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&driver, "driver", "astm", "the `driver` that reads it")
+	cmd.Flags().StringVar(&driver, "driver", "", "the `driver` that reads it; without it the bytes tell")
 	cmd.Flags().StringVarP(&file, "config", "c", "", "take the analyzer's options from this configuration `file`")
 	cmd.Flags().StringVar(&analyzer, "analyzer", "", "the analyzer's `name` in that file")
 	cmd.Flags().StringVar(&zone, "timezone", "UTC", "the `zone` of the analyzer's clock, without --analyzer")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		d, err := newDecoder(driver, zone, file, analyzer)
+		d, err := newDecoder(cmp.Or(driver, "astm"), zone, file, analyzer)
 		if err != nil {
 			return err
 		}
@@ -82,6 +86,9 @@ func (p *program) decodeCommand() *cobra.Command {
 		streams, faults, err := analyzerSent(raw)
 		if err != nil {
 			return err
+		}
+		if driver == "" && file == "" {
+			d.recognise(slices.Concat(streams...))
 		}
 		var out []decoded
 		for _, s := range streams {
@@ -168,6 +175,14 @@ func (p *program) readCapture(name string, d *decoder) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than %d MiB: cut it", name, maxCapture>>20)
 	}
 	return raw, err
+}
+
+// recognise takes the driver that the bytes ask for. Text needs a description,
+// which only a configuration has.
+func (d *decoder) recognise(raw []byte) {
+	if k, ok := kindOf(detect.Look(raw).Driver); ok && k.Name != text.KindName {
+		d.kind = k
+	}
 }
 
 // analyzerSent is what the analyzer sent in a capture, by connection. Raw traffic
