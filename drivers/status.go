@@ -35,7 +35,8 @@ type Status struct {
 	Options []string
 
 	// Counters are the driver's own, "noise_bytes", "checksum_errors", and what
-	// the port turned away: "peers_not_allowed", "peers_displaced".
+	// the port turned away: "peers_not_allowed", "peers_displaced". Those that
+	// begin with "files_" say how many files lie in a folder now.
 	Counters map[string]uint64
 }
 

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -67,6 +68,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(a), a.Name, a.Driver)
 		}
 		for name, n := range a.Counters {
+			if what, lie := strings.CutPrefix(name, "files_"); lie { // a state, not a count
+				ch <- prometheus.MustNewConstMetric(folderFiles(), prometheus.GaugeValue, float64(n), a.Name, a.Driver, what)
+				continue
+			}
 			ch <- prometheus.MustNewConstMetric(driverEvents(), prometheus.CounterValue, float64(n), a.Name, a.Driver, name)
 		}
 	}

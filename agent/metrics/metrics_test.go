@@ -39,7 +39,7 @@ func some() fakeSource {
 		Spool: status.Spool{Accepting: true, Bytes: 4096, DiskFree: 1 << 40},
 		Analyzers: []status.Analyzer{
 			{Name: "xn", Driver: "astm", Link: status.LinkConnected, Acknowledged: 7, Delivered: 5, Queued: 2, OldestWaiting: 31,
-				Counters: map[string]uint64{"bad_checksum": 3}},
+				Counters: map[string]uint64{"bad_checksum": 3, "files_waiting": 4}},
 			{Name: "gas\"\n", Driver: "hl7", Link: status.LinkDown, Parked: 1},
 		},
 	}, errors.New("gas: not open")}
@@ -76,6 +76,7 @@ func TestScrape(t *testing.T) {
 		`labcourier_analyzer_messages_queued{analyzer="xn",driver="astm"} 2`,
 		`labcourier_analyzer_oldest_queued_seconds{analyzer="xn",driver="astm"} 31`,
 		`labcourier_analyzer_driver_events_total{analyzer="xn",driver="astm",event="bad_checksum"} 3`,
+		`labcourier_analyzer_folder_files{analyzer="xn",driver="astm",state="waiting"} 4`,
 		`labcourier_analyzer_link_down{analyzer="gas\"\n",driver="hl7"} 1`,
 		`labcourier_analyzer_messages_parked{analyzer="gas\"\n",driver="hl7"} 1`,
 	} {

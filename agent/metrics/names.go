@@ -27,6 +27,11 @@ func driverEvents() *prometheus.Desc {
 		"What the driver of the analyzer counts, by name, since the agent started.", []string{"analyzer", "driver", "event"}, nil)
 }
 
+func folderFiles() *prometheus.Desc {
+	return prometheus.NewDesc("labcourier_analyzer_folder_files",
+		"Files that lie in the analyzer's folder, by state: waiting is all of them, the others say why some stay.", []string{"analyzer", "driver", "state"}, nil)
+}
+
 func newCollector(source status.Source) *collector {
 	return &collector{source: source, agent: agentMetrics(), analyzer: analyzerMetrics()}
 }

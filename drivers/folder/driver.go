@@ -46,6 +46,7 @@ type Driver struct {
 	seen    map[string]*sighting
 	journal journal
 	pruned  time.Time
+	moved   []string                 // where files were moved to, and it is not durable yet
 	kill    func(point string) error // for tests: ends the work like a crash
 
 	mu     sync.Mutex
@@ -142,6 +143,7 @@ func (d *Driver) look(ctx context.Context) error {
 		return err
 	}
 	d.up()
+	defer d.flush()
 	for _, s := range due {
 		if ctx.Err() != nil {
 			return nil

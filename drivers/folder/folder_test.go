@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/astm"
 	"github.com/labcourier/labcourier/drivers/drivertest"
+	"github.com/labcourier/labcourier/drivers/hl7"
 )
 
 // lines is a kind that cuts a file at its lines; "?" alone is no message.
@@ -48,10 +51,11 @@ type rig struct {
 	dir   string
 	clock time.Time
 	log   bytes.Buffer
+	kind  drivers.Kind
 }
 
 func newRig(t *testing.T, change func(*Options)) *rig {
-	r := &rig{t: t, store: &drivertest.Store{}, dir: t.TempDir(), clock: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
+	r := &rig{t: t, kind: lines(), store: &drivertest.Store{}, dir: t.TempDir(), clock: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
 	o := Options{Path: r.dir, Pattern: "*.csv", Journal: filepath.Join(t.TempDir(), "folders", "x.json")}
 	if change != nil {
 		change(&o)
@@ -63,7 +67,7 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 // start makes a driver as a new process would.
 func (r *rig) start(o Options) {
 	r.t.Helper()
-	d, err := New(o).Collect("x", lines(), drivers.NoSection{}, drivers.Deps{Handler: r.store, Log: zerolog.New(&r.log)})
+	d, err := New(o).Collect("x", r.kind, drivers.NoSection{}, drivers.Deps{Handler: r.store, Log: zerolog.New(&r.log)})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -265,6 +269,44 @@ func TestUnreadableContentIsKept(t *testing.T) {
 	}
 }
 
+// One file may hold many messages of a standard protocol.
+func TestProtocols(t *testing.T) {
+	const (
+		oru  = "MSH|^~\\&|A|L|||20261122081500||ORU^R01^ORU_R01|%[1]s|P|2.5.1\rOBR|1||S-%[1]s|GLU\rOBX|1|NM|GLU||5.6|mmol/L|||||F\r"
+		lis2 = "H|\\^&|||A|||||||P|1|20261122081500\rP|1\rO|1|S-%[1]s||^^^GLU|R\rR|1|^^^GLU|5.6|mmol/L||N||F\rL|1|N\r"
+	)
+	two := func(format string) string { return fmt.Sprintf(format, "1") + fmt.Sprintf(format, "2") }
+	for name, c := range map[string]struct {
+		kind drivers.Kind
+		text string
+	}{
+		"hl7 segments":  {hl7.Kind(), two(oru)},
+		"hl7 in blocks": {hl7.Kind(), two("\x0b" + oru + "\x1c\r")},
+		"astm records":  {astm.Kind(), two(lis2)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			r.kind = c.kind
+			r.start(r.o)
+			r.drop("a.csv", c.text, 0)
+			if err := r.turn(); err != nil {
+				t.Fatal(err)
+			}
+			got := r.store.All(drivers.Complete)
+			if len(got) != 2 || len(r.store.All(drivers.Broken)) != 0 {
+				t.Fatalf("%d messages; broken %+v", len(got), r.store.All(drivers.Broken))
+			}
+			for i, m := range got {
+				reports, err := c.kind.Parse(m.Payload, drivers.ParseOptions{})
+				if err != nil || len(reports) != 1 || reports[0].Specimen.ID != fmt.Sprintf("S-%d", i+1) {
+					t.Errorf("message %d: %+v, %v", i+1, reports, err)
+				}
+			}
+			r.holds("done", "a.csv")
+		})
+	}
+}
+
 func TestNameClash(t *testing.T) {
 	r := newRig(t, nil)
 	for _, text := range []string{"1", "2", "3"} {
@@ -414,6 +456,29 @@ func TestRun(t *testing.T) {
 		if st := r.Status(); st.Link != drivers.LinkDown {
 			t.Errorf("status %+v", st)
 		}
+	})
+}
+
+// A share that hangs holds nobody up: the status says so, and the agent can stop.
+func TestHangingShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.now = time.Now
+		hangs := make(chan struct{})
+		r.kill = func(string) error { <-hangs; return nil }
+		r.drop("a.csv", "1", 0)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		time.Sleep(time.Minute)
+		if st := r.Status(); st.Link != drivers.LinkDown || !strings.Contains(st.Reason, "has not answered") {
+			t.Errorf("status %+v", st)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		close(hangs)
 	})
 }
 

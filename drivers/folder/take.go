@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -204,8 +205,20 @@ func (d *Driver) move(s *sighting, read fs.FileInfo) error {
 	if err := d.at("moved"); err != nil {
 		return err
 	}
-	_ = errors.Join(syncDir(dir), syncDir(d.o.Path)) // a rename that a power cut undoes is in the journal
+	if d.moved = append(d.moved, dir); len(d.moved) >= kept/2 {
+		d.flush()
+	}
 	return d.unmove(to, from, read)
+}
+
+// flush makes moves durable. One that a power cut undoes before that is still in
+// the journal, which knows more files than wait to be flushed.
+func (d *Driver) flush() {
+	slices.Sort(d.moved)
+	for _, dir := range slices.Compact(d.moved) {
+		_ = errors.Join(syncDir(dir), syncDir(d.o.Path))
+	}
+	d.moved = d.moved[:0]
 }
 
 // unmove moves a file back that was written to while it was moved.

@@ -65,3 +65,28 @@ func TestRender(t *testing.T) {
 		t.Errorf("an id that does not fit was made %q", message)
 	}
 }
+
+// What is made up is read back, or refused; nothing panics.
+func FuzzRender(f *testing.F) {
+	stanzas := []string{"csv-printer", "csv-folder", "mini-vidas", "kx-21"}
+	f.Add(uint8(0), "S-1", "WBC", "6.4")
+	f.Add(uint8(3), "S-1", "RBC", "4.525")
+	f.Add(uint8(1), "S;\"1", "A\rB", "<1")
+	f.Fuzz(func(t *testing.T, which uint8, id, test, number string) {
+		o := options(t, stanzas[int(which)%len(stanzas)])
+		s, err := text.NewSender(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		message, results, err := s.Render(drivers.Report{Specimen: drivers.Specimen{ID: id}, Results: []drivers.Result{
+			{Test: drivers.Code{Code: test}, Value: drivers.Value{Text: number, Number: number}},
+		}})
+		if err != nil {
+			return
+		}
+		again, err := text.Parse(message, drivers.ParseOptions{Section: with(o)})
+		if err != nil || len(again) != 1 || again[0].Specimen.ID != id || len(again[0].Results) < results {
+			t.Errorf("%q of %q, %q, %q: %+v, %v", message, id, test, number, again, err)
+		}
+	})
+}
