@@ -19,27 +19,13 @@ func (d *description) value(text string, decimals *int) drivers.Value {
 		return v
 	}
 	if d.Decimal == "," {
-		v = withComma(v)
+		v = v.WithComma()
 	}
 	if decimals != nil {
 		v.Number = withPoint(v.Number, *decimals)
 		if v.Number == "" {
 			v.Comparator = ""
 		}
-	}
-	return v
-}
-
-// withComma reads a value whose decimal point is a comma. A point is then none:
-// in "1.234" nobody can tell thousands from thousandths.
-func withComma(v drivers.Value) drivers.Value {
-	if strings.Contains(v.Text, ".") {
-		v.Comparator, v.Number = "", ""
-		return v
-	}
-	if strings.Count(v.Text, ",") == 1 {
-		meant := drivers.ParseValue(strings.Replace(v.Text, ",", ".", 1))
-		v.Comparator, v.Number = meant.Comparator, meant.Number
 	}
 	return v
 }
