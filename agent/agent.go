@@ -87,6 +87,7 @@ func (a *Agent) openStatus() error {
 		return err
 	}
 	steer := admin.NewHandler(a.spool, a, token)
+	AddCalls(steer, a.spool, cfg, a.o.Kinds)
 	messages, err := browse.New(browse.Options{
 		Admin: admin.Direct(steer, token), Token: token, Read: a.read, Analyzers: a.lanes, Waiting: a.waitReason,
 		Server: cfg.Server.URL, Log: component(a.o.Log, "browse"),
@@ -210,8 +211,15 @@ func (a *Agent) openDelivery() error {
 	if err != nil {
 		return fmt.Errorf("[server.auth]: %w", err)
 	}
+	set, warnings, err := config.LoadCodes(cfg)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		a.o.Log.Warn().Str("file", w.File).Int("line", w.Line).Str("hint", w.Hint).Msg(w.Problem)
+	}
 	mapper := fhir.NewMapper(fhir.Options{
-		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version,
+		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version, Codes: set.Book(),
 	})
 	a.reader = newReader(a.o.Kinds, cfg.Analyzers, mapper)
 	a.deliver, err = deliver.New(deliver.Options{

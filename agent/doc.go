@@ -46,6 +46,7 @@
 //	clientkey the private key of private_key_jwt
 //	secretfile, dpapi  files that hold a secret, refused if others can read them
 //	outbound  the HTTP client: TLS, certificates that are renewed, proxy
+//	codes     LOINC and UCUM for what analyzers send: LIVD catalogues, codes.toml
 //	fhir      Report -> FHIR R4
 //	deliver   lanes, outcomes, retry, pacing, the HTTP client
 //	admin     looking into the spool and steering it, for the command line

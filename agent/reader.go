@@ -39,18 +39,11 @@ func choices(an config.Analyzer) fhir.Choices {
 	}
 }
 
-// plan is a deliver.Mapper.
-func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
-	_, plan, err := r.read(rec)
-	return plan, err
-}
-
-// read parses a message and maps it. The reports come back even where they
-// cannot be mapped.
-func (r *reader) read(rec spool.Record) ([]drivers.Report, fhir.Plan, error) {
+// input reads a record. What is unclear of it is told in words.
+func (r *reader) input(rec spool.Record) (in fhir.Input, unclear string, err error) {
 	kind, ok := kindNamed(r.kinds, rec.Kind)
 	if !ok {
-		return nil, fhir.Plan{}, fmt.Errorf("this program has no driver %s to read the message with: run the version that stored it", rec.Kind)
+		return in, "", fmt.Errorf("this program has no driver %s to read the message with: run the version that stored it", rec.Kind)
 	}
 	an := r.analyzers[rec.Lane]
 	o := an.ParseOptions()
@@ -60,22 +53,38 @@ func (r *reader) read(rec spool.Record) ([]drivers.Report, fhir.Plan, error) {
 	}
 	reports, unclear, err := parseGiven(parse, rec, o)
 	if err != nil {
-		return nil, fhir.Plan{}, err
+		return in, "", err
 	}
-	plan, err := r.mapper.Plan(fhir.Input{
+	return fhir.Input{
 		Key:      rec.Key.String(),
 		Received: rec.Received,
 		Source:   fhir.Source{Name: rec.Lane, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber},
 		Reports:  reports,
 		Choices:  choices(an),
-	})
+	}, unclear, nil
+}
+
+// plan is a deliver.Mapper.
+func (r *reader) plan(rec spool.Record) (fhir.Plan, error) {
+	_, plan, err := r.read(rec)
+	return plan, err
+}
+
+// read parses a message and maps it. The reports come back even where they
+// cannot be mapped.
+func (r *reader) read(rec spool.Record) ([]drivers.Report, fhir.Plan, error) {
+	in, unclear, err := r.input(rec)
 	if err != nil {
-		return reports, fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)
+		return nil, fhir.Plan{}, err
+	}
+	plan, err := r.mapper.Plan(in)
+	if err != nil {
+		return in.Reports, fhir.Plan{}, fmt.Errorf("%w: %w", deliver.ErrUnmappable, err)
 	}
 	if unclear != "" {
 		plan.Held = append(plan.Held, unclear)
 	}
-	return reports, plan, nil
+	return in.Reports, plan, nil
 }
 
 // show is what the message browser shows of a message: the same that is

@@ -32,10 +32,15 @@ func NewClient(address string, token Token) *Client {
 	}}
 }
 
-// InProcess returns a client that calls a handler over s directly.
-func InProcess(s *spool.Spool) *Client {
+// InProcess returns a client that calls a handler over s directly. The handler
+// is given to each of more first, which may add to it.
+func InProcess(s *spool.Spool, more ...func(*Handler)) *Client {
 	const token = "in process"
-	return Direct(NewHandler(s, nil, token), token)
+	h := NewHandler(s, nil, token)
+	for _, add := range more {
+		add(h)
+	}
+	return Direct(h, token)
 }
 
 // Direct returns a client that calls h, which knows token, directly.
@@ -78,6 +83,11 @@ func (q Query) encode() string {
 		}
 	}
 	return "?" + v.Encode()
+}
+
+// Ask asks what was added with Handler.Handle.
+func (c *Client) Ask(ctx context.Context, path string, v url.Values, out any) error {
+	return c.call(ctx, http.MethodGet, path+"?"+v.Encode(), nil, out)
 }
 
 // List returns messages in the order of their numbers, or the newest first.

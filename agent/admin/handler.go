@@ -50,14 +50,32 @@ func NewHandler(s *spool.Spool, links Links, token Token) *Handler {
 
 		"GET analyzers/{name}/traffic": h.traffic,
 	} {
-		method, path, _ := strings.Cut(pattern, " ")
-		h.mux.HandleFunc(method+" "+Prefix+path, func(w http.ResponseWriter, r *http.Request) {
-			if err := serve(w, r); err != nil {
-				refuse(w, err)
-			}
-		})
+		h.handle(pattern, serve)
 	}
 	return h
+}
+
+// handle serves one call; the pattern is a method and a path below Prefix.
+func (h *Handler) handle(pattern string, serve func(http.ResponseWriter, *http.Request) error) {
+	method, path, _ := strings.Cut(pattern, " ")
+	h.mux.HandleFunc(method+" "+Prefix+path, func(w http.ResponseWriter, r *http.Request) {
+		if err := serve(w, r); err != nil {
+			refuse(w, err)
+		}
+	})
+}
+
+// Handle adds a question that the spool alone cannot answer. The answer is sent
+// as JSON; it holds no patient data.
+func (h *Handler) Handle(path string, answerer func(context.Context, url.Values) (any, error)) {
+	h.handle("GET "+path, func(w http.ResponseWriter, r *http.Request) error {
+		patient(w)
+		v, err := answerer(r.Context(), r.URL.Query())
+		if err != nil {
+			return err
+		}
+		return answer(w, v)
+	})
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -16,6 +16,7 @@ func (c *checker) check(n *node, cfg *Config) {
 	root.sub("status").status(&cfg.Status)
 	root.sub("log").log(&cfg.Log)
 	root.sub("spool").spool(&cfg.Spool)
+	root.sub("codes").codes(&cfg.Codes)
 	found := root.analyzers(cfg)
 	cfg.folders()
 	c.clashes(root.sub("status"), cfg.Status, found)
@@ -23,7 +24,7 @@ func (c *checker) check(n *node, cfg *Config) {
 
 // topLevel tells the tables that nobody reads.
 func (t table) topLevel() {
-	t.read(&struct{}{}, "agent", "server", "status", "log", "spool", "analyzer")
+	t.read(&struct{}{}, "agent", "server", "status", "log", "spool", "codes", "analyzer")
 }
 
 func (t table) agent(a *Agent) {

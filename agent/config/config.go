@@ -19,6 +19,7 @@ type Config struct {
 	Status    Status     `toml:"status"`
 	Log       Log        `toml:"log"`
 	Spool     Spool      `toml:"spool"`
+	Codes     Codes      `toml:"codes"`
 	Analyzers []Analyzer `toml:"-"` // [[analyzer]], in the file's order, also those not enabled
 
 	// Secrets is every secret that the file names, in its order.
@@ -123,6 +124,13 @@ type Spool struct {
 
 	Key     Secret   `toml:"-"` // seals what is stored; not given: nothing is sealed
 	OldKeys []Secret `toml:"-"` // of records that Key has not sealed anew yet
+}
+
+// Codes is the table [codes]: what is known of LOINC and UCUM codes, see
+// LoadCodes.
+type Codes struct {
+	File       string   `toml:"file"`       // a person's own rows, codes.toml; "" for none
+	Catalogues []string `toml:"catalogues"` // LIVD files
 }
 
 // Analyzer is one table [[analyzer]].

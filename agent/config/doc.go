@@ -54,6 +54,13 @@
 // analyzer that numbers its specimens from 1 and sends no times may send the
 // same bytes for another patient.
 //
+// # Codes
+//
+// [LoadCodes] reads the files of [codes], which most commands do not need:
+// codes.toml with the same strictness and the same kind of faults, and LIVD
+// catalogues, which the package codes knows. A codes.toml that is not there yet
+// is a warning, a catalogue that is not there a fault.
+//
 // # Caveats
 //
 // After a mistake in the syntax reading goes on where the mistake is confined

@@ -59,7 +59,9 @@
 // of system urn:labcourier:effective says. With none known it is left out.
 // issued is the time of receipt.
 //
-// Code. Each test keeps the analyzer's own code. Its system, where the message
+// Code. A test has the LOINC code that the package codes finds for it, if
+// there is no doubt, unless the message gives one itself; and it always keeps
+// the analyzer's own code. Its system, where the message
 // names none, is urn:labcourier:code:<manufacturer>:<model> in lower case
 // (configuration first, else what the instrument calls itself, else the
 // analyzer's configured name); coded values use that with ":value" behind. A
@@ -84,6 +86,5 @@
 // # Caveats
 //
 // A server written in JavaScript reads 5.40 as 5.4: the digits are sent, what
-// it stores is its own. LOINC comes with a later table; [Mapper] forms all
-// codings in one place for it.
+// it stores is its own.
 package fhir

@@ -2,6 +2,14 @@ package fhir
 
 const systemInterpretation = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 
+// tables are exact translations, made once for each Mapper.
+type tables struct {
+	interpretation map[string]string // code -> display
+	absent         map[string]string // code -> display
+}
+
+func newTables() tables { return tables{interpretation: interpretationTable(), absent: absentTable()} }
+
 // interpretation maps abnormal flags: codes of the table one to one, all
 // others as text. "<" and ">" are off-scale results, not comparators.
 func (msg *message) interpretation(flags []string) []codeableConcept {

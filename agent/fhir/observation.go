@@ -27,7 +27,7 @@ func (ord *order) observation(res *drivers.Result) (Entry, error) {
 		Status:            string(statusOf(res)),
 		Category:          category(r, coding{System: systemCategory, Code: "laboratory", Display: "Laboratory"}),
 		Subject:           msg.subject(r),
-		Code:              concept(res.Test, ord.own),
+		Code:              ord.testCode(res),
 		EffectiveDateTime: dateTime(effective.Time),
 		Issued:            msg.issued,
 		Performer:         performers(res),

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/labcourier/labcourier/agent/codes"
 	"github.com/labcourier/labcourier/drivers"
 )
 
@@ -95,6 +96,10 @@ type Options struct {
 	IdentifierBase string // a URI; "" means "urn:labcourier"
 	AgentName      string
 	Version        string // the agent's; "" leaves it out
+
+	// Codes says which LOINC and UCUM codes belong to what analyzers send; nil
+	// knows no tests and the units that everybody knows.
+	Codes *codes.Book
 }
 
 // Mapper maps messages to plans. It keeps nothing between messages and may be
@@ -104,12 +109,16 @@ type Mapper struct {
 	agent   string
 	version string
 	tables  tables
+	codes   *codes.Book
 	err     error // wrong options, told by every Plan
 }
 
 // NewMapper returns a Mapper for one agent.
 func NewMapper(o Options) *Mapper {
-	m := &Mapper{base: o.IdentifierBase, agent: o.AgentName, version: codeText(o.Version), tables: newTables()}
+	m := &Mapper{base: o.IdentifierBase, agent: o.AgentName, version: codeText(o.Version), tables: newTables(), codes: o.Codes}
+	if m.codes == nil {
+		m.codes = codes.NewBook(nil, nil)
+	}
 	if m.base == "" {
 		m.base = "urn:labcourier"
 	}

@@ -56,7 +56,7 @@ func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, er
 		Status:            string(reportStatus(r)),
 		Category:          category(r, coding{System: systemSection, Code: "LAB", Display: "Laboratory"}),
 		Subject:           msg.subject(r),
-		Code:              reportCode(r.Order.Tests, o.own),
+		Code:              o.code(),
 		EffectiveDateTime: dateTime(effective.Time),
 		Issued:            msg.issued,
 		Specimen:          []reference{{Reference: msg.spec[r.Index]}},

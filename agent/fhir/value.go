@@ -83,7 +83,7 @@ func (msg *message) numeric(o *observation, v *drivers.Value, unit string) bool 
 // the table has it.
 func (msg *message) quantity(number, unit string) *quantity {
 	q := &quantity{Value: json.Number(number), Unit: clean(unit)}
-	if code, ok := msg.tables.ucum(q.Unit); ok {
+	if code, ok := msg.codes.UCUM(msg.in.Source.Name, q.Unit); ok {
 		q.System, q.Code = systemUCUM, code
 	}
 	return q

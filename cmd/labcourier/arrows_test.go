@@ -36,8 +36,9 @@ func arrows() []arrow {
 
 		{"agent", []string{"agent/*", "drivers", "drivers/trace", "spool"}}, // a format, not a protocol
 		{"agent/deliver", []string{"agent/auth", "agent/fhir", "drivers", "spool"}},
-		{"agent/fhir", []string{"drivers"}},
-		{"agent/config", []string{"agent/clientkey", "agent/secretfile", "configs", "drivers"}},
+		{"agent/fhir", []string{"agent/codes", "drivers"}},
+		{"agent/codes", nil},
+		{"agent/config", []string{"agent/clientkey", "agent/codes", "agent/secretfile", "configs", "drivers"}},
 		{"agent/admin", []string{"drivers/trace", "spool"}}, // a person's own way into the spool, and to the links
 		{"agent/browse", []string{"agent/admin", "drivers", "spool"}},
 		{"agent/metrics", []string{"agent/status"}},

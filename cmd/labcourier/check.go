@@ -27,14 +27,14 @@ func (p *program) checkCommand() *cobra.Command {
 		if err != nil && faults == nil {
 			return err
 		}
+		var warnings []config.Fault
 		if err == nil {
-			if faults = triedFolders(cfg); len(faults) > 0 {
+			_, more, wrong := config.LoadCodes(cfg)
+			warnings = append(cfg.Warnings, more...)
+			of, _ := errors.AsType[config.Faults](wrong)
+			if faults = append(triedFolders(cfg), of...); len(faults) > 0 {
 				err = faults
 			}
-		}
-		var warnings []config.Fault
-		if cfg != nil {
-			warnings = cfg.Warnings
 		}
 		if asJSON {
 			return p.checkJSON(*file, faults, warnings, err)

@@ -28,6 +28,7 @@ func (p *program) command() *cobra.Command {
 		p.checkCommand(),
 		p.statusCommand(),
 		p.messagesCommand(),
+		p.codesCommand(),
 		p.simulateCommand(),
 		p.decodeCommand(),
 		p.anonymiseCommand(),

@@ -132,7 +132,13 @@ func newDecoder(driver, zone, file, analyzer string) (*decoder, error) {
 		}
 		driver, d.options, d.section = an.Driver, an.ParseOptions(), an.Section
 		d.source = fhir.Source{Name: an.Name, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber}
-		d.mapper = fhir.NewMapper(fhir.Options{AgentName: cfg.Agent.Name, IdentifierBase: cfg.Agent.IdentifierBase, Version: version})
+		set, _, err := config.LoadCodes(cfg)
+		if err != nil {
+			return nil, err
+		}
+		d.mapper = fhir.NewMapper(fhir.Options{
+			AgentName: cfg.Agent.Name, IdentifierBase: cfg.Agent.IdentifierBase, Version: version, Codes: set.Book(),
+		})
 	}
 	var names []string
 	for _, k := range kinds() {

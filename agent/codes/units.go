@@ -1,42 +1,43 @@
-package fhir
+package codes
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// tables are the exact translations, made once for each Mapper.
-type tables struct {
-	units          map[string]string // as sent, after plainUnit -> UCUM
-	interpretation map[string]string // code -> display
-	absent         map[string]string // code -> display
-}
-
-func newTables() tables {
-	t := tables{units: map[string]string{}, interpretation: interpretationTable(), absent: absentTable()}
-	for _, u := range unitTable() {
+// unitTable translates units as analyzers write them to UCUM. It is a table,
+// case-sensitive, and knows nothing of UCUM's grammar: a unit without a row is
+// not translated.
+func unitTable() map[string]string {
+	t := map[string]string{}
+	for _, u := range unitRows() {
 		for _, s := range u.sent {
-			t.units[s] = u.code
+			t[s] = u.code
 		}
 	}
 	return t
 }
 
-// ucum returns the UCUM code of a unit as an analyzer writes it. It is a
-// table, case-sensitive, and knows nothing of UCUM's grammar: a unit without a
-// row is not translated.
-func (t tables) ucum(unit string) (code string, ok bool) {
-	code, ok = t.units[plainUnit(unit)]
-	return code, ok
+// Units returns every UCUM code that the built-in table can give, sorted.
+func Units() []string {
+	var list []string
+	for _, u := range unitRows() {
+		list = append(list, u.code)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // plainUnit writes the signs that have several forms in ASCII: both letters mu
 // as u, the multiplication sign as x, and a superscript as ^ with digits.
 func plainUnit(s string) string {
-	if isPlain(s) {
+	if s = strings.TrimSpace(s); ascii(s) {
 		return s
 	}
 	const superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 	var b strings.Builder
 	raised := false
-	for _, r := range strings.TrimSpace(s) {
+	for _, r := range s {
 		up := strings.IndexRune(superscripts, r)
 		switch {
 		case up >= 0:
@@ -61,7 +62,7 @@ type unitRow struct {
 	sent []string
 }
 
-// unitTable is every unit that is translated. What is not here stays text on
+// unitRows is every unit that is translated. What is not here stays text on
 // purpose where it could mean two things:
 //
 //   - G/L is giga per litre to a cell counter, and grams per litre to one that
@@ -72,7 +73,7 @@ type unitRow struct {
 //   - mg% and gr are of another time.
 //
 // U and IU are not the same, and never merged.
-func unitTable() []unitRow {
+func unitRows() []unitRow {
 	power := func(n, per string, more ...string) unitRow {
 		row := unitRow{code: "10*" + n + "/" + per, sent: more}
 		pers := []string{per}
@@ -167,4 +168,13 @@ func concentrations() []unitRow {
 		{"ukat/L", []string{"ukat/L", "ukat/l"}},
 		{"nkat/L", []string{"nkat/L", "nkat/l"}},
 	}
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
 }
