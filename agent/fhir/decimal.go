@@ -60,10 +60,34 @@ func countDigits(s string) int {
 
 // less reports whether decimal a is exactly below b.
 func less(a, b string) bool {
+	if plainLimit(a) && plainLimit(b) {
+		return lessPlain(a, b)
+	}
 	x, ok := new(big.Rat).SetString(a)
 	if !ok {
 		return false
 	}
 	y, ok := new(big.Rat).SetString(b)
 	return ok && x.Cmp(y) < 0
+}
+
+// plainLimit reports whether s is digits with or without a point, as nearly all
+// limits are.
+func plainLimit(s string) bool {
+	n, _ := decimalPrefix(s)
+	return n > 0 && n == len(s) && s[0] != '-'
+}
+
+// lessPlain compares two plain limits. The digits before the point have no
+// zeros in front.
+func lessPlain(a, b string) bool {
+	wholeA, partA, _ := strings.Cut(a, ".")
+	wholeB, partB, _ := strings.Cut(b, ".")
+	if len(wholeA) != len(wholeB) {
+		return len(wholeA) < len(wholeB)
+	}
+	if wholeA != wholeB {
+		return wholeA < wholeB
+	}
+	return strings.TrimRight(partA, "0") < strings.TrimRight(partB, "0")
 }

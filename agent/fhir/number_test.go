@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"math/big"
 	"testing"
 )
 
@@ -67,6 +68,20 @@ func TestParseLimits(t *testing.T) {
 	for _, tt := range tests {
 		if low, high := parseLimits(tt.text, tt.unit); low != tt.low || high != tt.high {
 			t.Errorf("parseLimits(%q, %q) = %q, %q, want %q, %q", tt.text, tt.unit, low, high, tt.low, tt.high)
+		}
+	}
+}
+
+// The quick comparison says what exact arithmetic says.
+func TestLess(t *testing.T) {
+	numbers := []string{"0", "0.0", "0.5", "0.50", "0.49", "1", "1.0", "9", "9.99", "10", "10.001", "100", "99.9", "-1", "-1.5", "1e2", "123456789012345678"}
+	for _, a := range numbers {
+		for _, b := range numbers {
+			x, _ := new(big.Rat).SetString(a)
+			y, _ := new(big.Rat).SetString(b)
+			if want := x.Cmp(y) < 0; less(a, b) != want {
+				t.Errorf("less(%s, %s) = %v", a, b, !want)
+			}
 		}
 	}
 }

@@ -42,7 +42,7 @@ type Entry struct {
 	Type     string // "Observation"
 	System   string // of the identifier that the creation is conditional on
 	Value    string
-	Resource json.RawMessage
+	Resource json.RawMessage // compact JSON, as Mapper makes it
 
 	Prior   *Prior   // what it has to do with an earlier resource; nil: nothing
 	Results []string // of a report: the full URLs of its results
