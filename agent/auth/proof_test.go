@@ -137,15 +137,14 @@ func TestClockAnHourOff(t *testing.T) {
 func TestKeyRotation(t *testing.T) {
 	old, oldID := newKey(t)
 	next, nextID := newKey(t)
-	known := oldID
 	var seen []claims
 	inWorld(t, func(o *Options, w *world) {
 		o.Method, o.ClientSecret, o.ClientAuth, o.Key = MethodOAuth2, nil, ByKey, w.readSecret
 		w.secret = old
-		w.token = byKey(t, &known, 0, &seen)
+		w.token = byKey(t, &oldID, 0, &seen)
 	}, func(w *world) {
 		w.mustHeader("Bearer ")
-		known = nextID // at the server first
+		w.set(byKey(t, &nextID, 0, &seen)) // at the server first
 		time.Sleep(10 * time.Minute)
 		if _, _, err := w.header(); err == nil || !strings.Contains(err.Error(), "refused") {
 			t.Errorf("with a withdrawn key: %v", err)
@@ -167,7 +166,8 @@ func TestSecretRotationUnnoticed(t *testing.T) {
 	inWorld(t, func(o *Options, w *world) {
 		next := tokens(100)
 		w.token = func(r *http.Request) (*http.Response, error) {
-			if _, s, _ := r.BasicAuth(); s != w.secret {
+			now, _ := w.readSecret()
+			if _, s, _ := r.BasicAuth(); s != now {
 				return jsonAnswer(401, `{"error":"invalid_client"}`)(r)
 			}
 			return next(r)

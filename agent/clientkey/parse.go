@@ -80,7 +80,7 @@ func (k Key) try() error {
 	if err != nil {
 		return errors.New(odd)
 	}
-	parsed, err := jose.ParseSigned(signed, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(k.alg)})
+	parsed, err := jose.ParseSignedCompact(signed, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(k.alg)})
 	if err != nil {
 		return errors.New(odd)
 	}
@@ -120,18 +120,18 @@ const encrypted = "the key has a passphrase, which a service cannot type: take i
 
 func parseDER(block *pem.Block) (Set, error) {
 	var (
-		any any
+		key any
 		err error
 	)
 	switch block.Type {
 	case "RSA PRIVATE KEY":
-		any, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 	case "EC PRIVATE KEY":
-		any, err = x509.ParseECPrivateKey(block.Bytes)
+		key, err = x509.ParseECPrivateKey(block.Bytes)
 	default:
-		any, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	}
-	signer, ok := any.(crypto.Signer)
+	signer, ok := key.(crypto.Signer)
 	switch {
 	case err != nil: // its words may describe the key
 		return nil, fmt.Errorf("its %s cannot be read", block.Type)

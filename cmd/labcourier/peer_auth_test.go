@@ -29,15 +29,14 @@ import (
 
 // signIn is one way to show the token endpoint who the client is.
 type signIn struct {
-	name   string
-	server string         // lines of [server]
-	auth   string         // lines of [server.auth]
-	want   string         // how the server saw it
-	first  map[string]any // what the server registers; put makes it so here
-	put    func()
-	second map[string]any // after the rotation
-	replace,
-	rest func()
+	name    string
+	server  string         // lines of [server]
+	auth    string         // lines of [server.auth]
+	want    string         // how the server saw it
+	first   map[string]any // what the server registers; put makes it so here
+	put     func()
+	second  map[string]any // after the rotation
+	replace func()
 }
 
 // TestSignInAtServerWeDidNotWrite gets tokens from oidc-provider in every way
