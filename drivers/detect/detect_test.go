@@ -42,7 +42,7 @@ func TestLook(t *testing.T) {
 		{"no checksum", "\x021H|\\^&|||X\r\x03\x022L|1|N\r\x03", "astm", "LIS01", `checksum="none"`},
 		{"no CR LF", "\x021H|\\^&\r\x03E5\x04\x021L|1|N\r\x0304", "astm", "LIS01", `frame_end="any"`},
 		{"no L record", "\x05\x021H|\\^&\r\x03E5\r\n\x04", "astm", "LIS01", `end="eot"`},
-		{"records", records, "astm", "records without frames", ""},
+		{"records", records, "astm", "records without frames", `framing="none"`},
 		{"MLLP", "\x0bMSH|^~\\&|BA400|Biosystems|Host||1||OUL^R22|1|P|2.5.1\r\x1c\r", "hl7", "MLLP", ""},
 		{"noise before MLLP", "\x02\x02\x02\x0bMSH|^~\\&|A|B\r\x1c\r", "hl7", "MLLP", ""},
 		{"HL7 alone", "MSH|^~\\&|A|B\nPID|1\n", "hl7", "without MLLP", ""},

@@ -160,6 +160,7 @@ func lookASTM(raw []byte) (Finding, bool) {
 	case header != nil || len(lines) > 1:
 		f.Framing = "LIS02 (ASTM E1394) records without frames"
 		f.saw("%d records", len(lines))
+		f.option("framing", `"none"`, "records come without frames; leave this out if a recorder took the frames off")
 		f.Sure = header != nil
 	case bytes.IndexByte(raw, astm.ENQ) >= 0 && bytes.IndexByte(raw, astm.STX) < 0 && len(bytes.Trim(raw, "\x05\x04\x06\r\n")) == 0:
 		f.Framing = "ENQ and nothing else: probably LIS01 (ASTM E1381)"
