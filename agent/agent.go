@@ -16,6 +16,7 @@ import (
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/fhir"
+	"github.com/labcourier/labcourier/agent/history"
 	"github.com/labcourier/labcourier/agent/metrics"
 	"github.com/labcourier/labcourier/agent/outbound"
 	"github.com/labcourier/labcourier/agent/status"
@@ -48,6 +49,7 @@ type Agent struct {
 	reader  *reader
 	deliver *deliver.Deliverer
 	status  *status.Server
+	history *history.Book
 	sources []*source
 	parked  parkedReasons
 }
@@ -58,7 +60,7 @@ const spoolName = "spool.db"
 // Open opens the spool and the status endpoint and builds the rest. What it
 // opened is closed by Run, or by Close if Run is not called.
 func Open(o Options) (_ *Agent, err error) {
-	a := &Agent{o: o, started: time.Now()}
+	a := &Agent{o: o, started: time.Now(), history: history.New()}
 	cfg := o.Config
 	if a.spool, err = OpenSpool(cfg); err != nil {
 		return nil, err
@@ -97,7 +99,7 @@ func (a *Agent) openStatus() error {
 	}
 	a.status, err = status.NewServer(status.Options{
 		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: steer,
-		Browse: messages, BrowsePaths: browse.Paths(), Extra: a.o.Arrivals, Log: component(a.o.Log, "status"),
+		History: a.history, Browse: messages, BrowsePaths: browse.Paths(), Extra: a.o.Arrivals, Log: component(a.o.Log, "status"),
 	})
 	return err
 }
@@ -137,6 +139,7 @@ func spoolOptions(cfg *config.Config) spool.Options {
 		MaxPayload:    int(cfg.Spool.MaxMessage),
 		Retain:        orOff(cfg.Spool.Retain),
 		RetainBytes:   int64(cfg.Spool.RetainBytes),
+		RetainAudit:   orOff(cfg.Spool.RetainAudit),
 		Reserve:       int64(orOff(cfg.Spool.Reserve)),
 		Warn:          int64(orOff(cfg.Spool.Warn)),
 	}

@@ -52,6 +52,7 @@
 //	admin     looking into the spool and steering it, for the command line
 //	browse    the message browser of the local page
 //	status    the local endpoint, the page, its client
+//	history   the last day, and each analyzer's habit
 //	metrics   the same numbers for a monitoring system
 //	sandbox   an in-memory FHIR server for the demo and the tests
 //

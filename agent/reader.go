@@ -58,7 +58,7 @@ func (r *reader) input(rec spool.Record) (in fhir.Input, unclear string, err err
 	return fhir.Input{
 		Key:      rec.Key.String(),
 		Received: rec.Received,
-		Source:   fhir.Source{Name: rec.Lane, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber},
+		Source:   fhir.Source{Name: rec.Lane, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber, Location: an.Location},
 		Reports:  reports,
 		Choices:  choices(an),
 	}, unclear, nil

@@ -36,6 +36,9 @@ func (a *Agent) Snapshot() status.Snapshot {
 			}
 		}
 		an.ParkedReason = a.parked.newest(a.spool, lane)
+		if silent, longest, unusual := a.history.Silence(now, an.Name); unusual {
+			an.Silent, an.SilentUsually = int64(silent.Seconds()), int64(longest.Seconds())
+		}
 		s.Analyzers = append(s.Analyzers, an)
 	}
 	for _, lane := range a.orphans() {

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -58,6 +59,8 @@ func (t *txn) audit(what, lane string, q Seq, note string) error {
 		if json.Unmarshal(b, &before) == nil {
 			e.Before = before.Hash
 		}
+	} else if last, hash := auditBegin(&t.view); last == n-1 {
+		e.Before = hash // all before it were removed
 	}
 	e.Hash = e.sum()
 	text, err := json.Marshal(e)
@@ -98,10 +101,52 @@ func (s *Spool) AuditLog(after uint64, limit int) (log []AuditEntry, err error) 
 // damaged.
 var ErrAudit = errors.New("the audit log was changed or is damaged")
 
+// pruneAudit removes up to limit entries that are past their time, oldest first,
+// and tells whether it stopped because of limit. The last one's hash stays, so that
+// the chain can still be followed from its new beginning.
+func (t *txn) pruneAudit(limit int) (more bool, err error) {
+	if t.s.opt.RetainAudit <= 0 {
+		return false, nil
+	}
+	var keys [][]byte
+	old, hash := 0, ""
+	c := t.b[audit].Cursor()
+	for k, _ := c.First(); k != nil && len(keys) < limit; k, _ = c.Next() {
+		keys = append(keys, bytes.Clone(k))
+		var e AuditEntry
+		if b, err := t.get(audit, k); err != nil || json.Unmarshal(b, &e) != nil {
+			continue // as old as the one after it
+		}
+		if t.s.opt.Now().Sub(e.At) < t.s.opt.RetainAudit {
+			break
+		}
+		old, hash = len(keys), e.Hash
+	}
+	if old == 0 {
+		return false, nil
+	}
+	for _, k := range keys[:old] {
+		if err := t.del(audit, k); err != nil {
+			return false, err
+		}
+	}
+	last := append(bytes.Clone(keys[old-1]), hash...)
+	return old == limit, t.put(settings, keyAudited, last)
+}
+
+// auditBegin is the number and hash of the entry before the log's first.
+func auditBegin(v *view) (n uint64, hash string) {
+	b, err := v.get(settings, keyAudited)
+	if err != nil || len(b) < 8 {
+		return 0, ""
+	}
+	return be64(b), string(b[8:])
+}
+
 // VerifyAudit follows the chain of hashes from the first entry to the last.
 func (s *Spool) VerifyAudit() error {
 	return s.read(func(v *view) error {
-		before, n := "", uint64(0)
+		n, before := auditBegin(v)
 		return v.b[audit].ForEach(func(k, _ []byte) error {
 			n++
 			b, err := v.get(audit, k)

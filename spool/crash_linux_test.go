@@ -267,6 +267,20 @@ func TestCrashAtSteps(t *testing.T) {
 			}
 		})
 	}
+	t.Run("migration from format 1", func(t *testing.T) {
+		for _, step := range []string{"open: first commit", "migrate: applied", "open: committed"} {
+			os.RemoveAll(filepath.Join(d.mount, "data"))
+			p := d.plan(t)
+			plantFormat1(t, p.Path)
+			d.run("sync")
+			p.Step = step
+			p.kill(t, 20*time.Second)
+			d.powerUp()
+			s := openAt(t, p.Path, Options{ResendWindow: century, Retain: -1})
+			asFormat1(t, s)
+			s.Close()
+		}
+	})
 	t.Run("salvage", func(t *testing.T) {
 		for _, step := range []string{"salvage: collected", "salvage: written", "salvage: set aside"} {
 			os.RemoveAll(filepath.Join(d.mount, "data"))

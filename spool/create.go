@@ -22,6 +22,8 @@ var (
 	keySecret  = []byte("secret") // of the digest index; sealed in an encrypted spool
 	keyKeys    = []byte("keys")   // ids of the encryption keys in use
 	keyDamage  = []byte("damage")
+	keyAudited = []byte("audited") // number and hash of the last entry that was removed from the audit log
+	keyIndexed = []byte("indexed") // number up to which the digest index has every record
 )
 
 // seed is what a new database starts out with.
@@ -123,6 +125,7 @@ func writeSeed(tx *bolt.Tx, s seed, keys *keyring) error {
 			return err
 		}
 	}
+	values[string(keyIndexed)] = seqKey(Seq(s.firstSeq))
 	for k, v := range values {
 		if err := b.Put([]byte(k), sealSmall([]byte(k), v)); err != nil {
 			return err

@@ -66,6 +66,10 @@
 // On a disk that is full or fails, Open succeeds all the same: the spool takes
 // nothing, says why, and tries again by itself.
 //
+// The digest index is written late, two thousand entries at a time: its keys are
+// as good as random, and each would cost a page of its own. What it lacks after a
+// crash is in the records, from which Open makes it anew.
+//
 // Beside the file lie a marker, which says that there must be one, and a lock
 // file, which names the process that has it.
 //
@@ -75,13 +79,12 @@
 // salvages the rest. When the newer of the two meta pages is unreadable the
 // older one counts, and the damage report says so.
 //
-// Salvage needs room for a copy of what is good, and waits for it. Discarded bytes that come
-// again are a new message. Drafts are rewritten in full with every piece. The
-// audit log grows for ever, by some 200 bytes an entry.
+// Salvage needs room for a copy of what is good, and waits for it. Discarded bytes
+// that come again are a new message. Drafts are rewritten in full with every piece.
 //
-// Encryption hides payloads, kinds and faults. Lane names, times, sizes, states, reasons
-// and receipts stay readable, and what was written before it was switched on stays in
-// free pages until [Spool.Rekey] and [Spool.Compact] have run.
+// Encryption hides payloads, kinds and faults. Lane names, times, sizes, states,
+// reasons and receipts stay readable, and what was written before it was switched
+// on stays in free pages until [Spool.Rekey] and [Spool.Compact] have run.
 //
 // The clock decides about re-sends and retention, and about nothing else.
 package spool

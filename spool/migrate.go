@@ -9,13 +9,20 @@ import (
 // a crash leaves the old format or the new one.
 type migration func(*txn) error
 
-// migrations[i] leads from format i+1 to format i+2. There is none yet.
-var migrations = []migration{}
+// migrations returns those there are: number i leads from format i+1 to i+2.
+func migrations() []migration {
+	return []migration{
+		// Format 2 writes the digest index late; until then it was complete.
+		(*txn).putIndexed,
+	}
+}
 
 // format is the newest format that this process knows.
 func (o *Options) format() uint32 {
-	return formatVersion + uint32(len(o.hooks.migrations))
+	return 1 + uint32(len(o.migrations()))
 }
+
+func (o *Options) migrations() []migration { return append(migrations(), o.hooks.migrations...) }
 
 func (s *Spool) migrate(t *txn) error {
 	b, err := t.get(settings, keyFormat)
@@ -27,7 +34,7 @@ func (s *Spool) migrate(t *txn) error {
 		return nil
 	}
 	for v := have; v < s.opt.format(); v++ {
-		if err := s.opt.hooks.migrations[v-1](t); err != nil {
+		if err := s.opt.migrations()[v-1](t); err != nil {
 			return fmt.Errorf("migrate from format %d: %w", v, err)
 		}
 	}

@@ -201,16 +201,12 @@ func (t *txn) closeDigest(h *laneHead, q Seq) error {
 		return nil // nothing is taken for its re-send: Put reads it too
 	}
 	key := tagKey(h.id, raw.tag)
-	b, err := t.get(digests, key)
-	if err != nil || b == nil {
-		return nil
-	}
-	e, err := decodeDigest(b)
-	if err != nil || e.seq != q {
+	e, err := t.digest(key)
+	if err != nil || e == nil || e.seq != q {
 		return nil
 	}
 	e.last = 0
-	return t.put(digests, key, e.encode())
+	return t.setDigest(key, *e)
 }
 
 // parkDamaged takes a record whose bytes fail their checksum out of the

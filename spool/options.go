@@ -10,6 +10,7 @@ const (
 	DefaultResendWindow = 24 * time.Hour
 	DefaultMaxPayload   = 64 << 20
 	DefaultRetain       = 30 * 24 * time.Hour
+	DefaultRetainAudit  = 2 * 365 * 24 * time.Hour
 	DefaultReserve      = 256 << 20
 	DefaultWarn         = 1 << 30
 )
@@ -33,6 +34,9 @@ type Options struct {
 	// RetainBytes bounds what they take, oldest first out; 0 is no bound.
 	// Records inside their resend window stay all the same.
 	RetainBytes int64
+
+	// RetainAudit is for how long entries of the audit log are kept.
+	RetainAudit time.Duration
 
 	// Reserve is the free disk space below which nothing is acknowledged; below
 	// Warn, Stats says so. The default is lowered on a disk that is smaller
@@ -66,21 +70,19 @@ type hooks struct {
 	beforeStep    func(step string) // named points in creation, compaction, salvage, migration
 	commitFault   func() error      // called before a commit, which its error makes fail
 	afterCommit   func() error      // called after one: an error whose group is in the file
-	migrations    []migration       // instead of the real ones
+	migrations    []migration       // after the real ones
 }
 
 func (o Options) withDefaults() Options {
 	o.ResendWindow = orDefault(o.ResendWindow, DefaultResendWindow)
 	o.MaxPayload = orDefault(o.MaxPayload, DefaultMaxPayload)
 	o.Retain = orDefault(o.Retain, DefaultRetain)
+	o.RetainAudit = orDefault(o.RetainAudit, DefaultRetainAudit)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.hooks.diskFree == nil {
 		o.hooks.diskFree = diskFree
-	}
-	if o.hooks.migrations == nil {
-		o.hooks.migrations = migrations
 	}
 	if o.hooks.compactAbove == 0 {
 		o.hooks.compactAbove = compactAbove

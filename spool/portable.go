@@ -240,9 +240,7 @@ func (p *pendingPut) adopt(t *txn, e exportRecord, state State) (stored bool, er
 		return false, err
 	}
 	entry := digestEntry{seq: seq, occurrence: e.Occurrence, last: p.received.UnixNano()}
-	if err := t.put(digests, key, entry.encode()); err != nil {
-		return false, err
-	}
+	t.addDigest(key, entry, len(v))
 	switch state {
 	case Waiting:
 		h.waiting++

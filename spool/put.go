@@ -149,7 +149,7 @@ func (p *pendingPut) apply(t *txn) error {
 			known.last = max(known.last, p.received.UnixNano())
 			h.duplicates++
 			p.seq = known.seq
-			return t.put(digests, key, known.encode())
+			return t.setDigest(key, *known)
 		}
 		// The first cannot be read any more and must not swallow this one, which
 		// takes over its identity: if it was delivered, the server knows it.
@@ -162,16 +162,15 @@ func (p *pendingPut) apply(t *txn) error {
 // are if they are no re-send. An entry that fails its checksum counts as
 // forgotten.
 func (t *txn) known(h *laneHead, key []byte) (*digestEntry, uint32, error) {
-	b, err := t.get(digests, key)
+	e, err := t.digest(key)
 	if err != nil {
 		h.floor += lostEntryStep
 		return nil, h.floor, nil
 	}
-	if b == nil {
+	if e == nil {
 		return nil, h.floor, nil
 	}
-	e, err := decodeDigest(b)
-	return &e, e.occurrence + 1, err
+	return e, e.occurrence + 1, nil
 }
 
 // lostEntryStep is more than one message's bytes ever came as new: what a lost
@@ -201,10 +200,7 @@ func (p *pendingPut) store(t *txn, h *laneHead, key []byte, occurrence uint32) e
 	if err := t.putRaw(records, seqKey(seq), v); err != nil {
 		return err
 	}
-	e := digestEntry{seq: seq, occurrence: occurrence, last: p.received.UnixNano()}
-	if err := t.put(digests, key, e.encode()); err != nil {
-		return err
-	}
+	t.addDigest(key, digestEntry{seq: seq, occurrence: occurrence, last: p.received.UnixNano()}, len(v))
 	p.seq = seq
 	if p.stage == Broken {
 		return t.park(h, seq, stateEntry{Size: uint64(len(v))}, &Reason{At: p.received, Code: CodeBroken, Text: p.fault})

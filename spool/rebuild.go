@@ -289,9 +289,6 @@ func (r *rebuild) final(d Damage, keys *keyring) error {
 	if delivered > 0 {
 		d.What += fmt.Sprintf("; of %d delivered messages only the state is left", delivered)
 	}
-	if err := r.finalSettings(d, keys); err != nil {
-		return err
-	}
 	const gap = 1 << 20 // numbers of records that nothing is left of
 	var lane uint32
 	for id := range r.heads {
@@ -309,7 +306,7 @@ func (r *rebuild) final(d Damage, keys *keyring) error {
 			return err
 		}
 	}
-	return nil
+	return r.finalSettings(d, keys)
 }
 
 func (r *rebuild) finalSettings(d Damage, keys *keyring) error {
@@ -331,7 +328,16 @@ func (r *rebuild) finalSettings(d Damage, keys *keyring) error {
 			ids = append(ids, id[:]...)
 		}
 	}
-	return r.putSmall(settings, keyKeys, ids)
+	if err := r.putSmall(settings, keyKeys, ids); err != nil {
+		return err
+	}
+	if last, ok := r.settings[string(keyAudited)]; ok {
+		if err := r.putSmall(settings, keyAudited, last); err != nil {
+			return err
+		}
+	}
+	// Every record's entry was written with it.
+	return r.putSmall(settings, keyIndexed, seqKey(Seq(r.b[records].Sequence())))
 }
 
 // mergeRanges joins neighbours of one lane.

@@ -12,7 +12,10 @@ func (s *Spool) prune() {
 	for s.healthy() == nil {
 		var more bool
 		o := &op{done: make(chan error, 1), apply: func(t *txn) (err error) {
-			more, err = t.prune(pruneBatch)
+			if more, err = t.prune(pruneBatch); err != nil || more {
+				return err
+			}
+			more, err = t.pruneAudit(pruneBatch)
 			return err
 		}}
 		if ops := s.queue.take(); len(ops) > 0 {
@@ -118,19 +121,15 @@ func (t *txn) forgetDigest(h *laneHead, q Seq, now time.Time) (until time.Time, 
 		return time.Time{}, nil
 	}
 	key := tagKey(h.id, raw.tag)
-	b, err := t.get(digests, key)
-	if err != nil || b == nil {
-		return time.Time{}, nil
-	}
-	e, err := decodeDigest(b)
-	if err != nil || e.seq != q {
+	e, err := t.digest(key)
+	if err != nil || e == nil || e.seq != q {
 		return time.Time{}, nil // a later occurrence's
 	}
 	if e.last != 0 && now.Sub(time.Unix(0, e.last)) < t.s.opt.window(h.name) {
 		return time.Unix(0, e.last), nil
 	}
 	h.floor = max(h.floor, e.occurrence+1)
-	return time.Time{}, t.del(digests, key)
+	return time.Time{}, t.delDigest(key)
 }
 
 // putOff moves a removal to where the bytes' last arrival puts it, behind what

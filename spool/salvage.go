@@ -290,7 +290,7 @@ func (w *wreck) guess(e *elem) (name string, ok bool) {
 		}
 		return bucketNames[history], true
 	}
-	if k := string(e.key); k == string(keyFormat) || k == string(keySecret) || k == string(keyKeys) || k == string(keySpoolID) {
+	if k := string(e.key); k == string(keyFormat) || k == string(keySecret) || k == string(keyKeys) || k == string(keySpoolID) || k == string(keyIndexed) || k == string(keyAudited) {
 		return bucketNames[settings], true
 	}
 	return "", false

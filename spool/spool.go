@@ -42,6 +42,7 @@ type Spool struct {
 	changes   changes
 	pace      pace
 	retry     time.Duration // pause before the next attempt to reopen
+	fresh     fresh         // what the digest index in the file lacks
 	begun     bool          // the file was open once, and got its first commit
 	unproven  bool          // opened without going through the whole file
 	olderMeta bool          // the newer meta page of the two could not be read
@@ -204,8 +205,9 @@ func (s *Spool) openFile() error {
 	var heads []laneHead
 	var damage []Damage
 	var commits uint64
+	var f fresh
 	err = guard(func() (err error) {
-		heads, damage, commits, err = s.loadMemory(db)
+		heads, damage, commits, f, err = s.loadMemory(db)
 		return err
 	})
 	if err != nil {
@@ -217,7 +219,7 @@ func (s *Spool) openFile() error {
 	s.dbMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.commits, s.published, s.damage = commits, commits, damage
+	s.commits, s.published, s.damage, s.fresh = commits, commits, damage, f
 	s.adopt(heads)
 	return nil
 }
@@ -320,12 +322,13 @@ func (s *Spool) Close() error {
 	return s.closeErr
 }
 
-// leaveClean writes the free list, so that the next Open need not scan the
-// file for it. Without it nothing is lost but time.
+// leaveClean writes the rest of the digest index, and the free list, so that the
+// next Open need not make them anew. Without it nothing is lost but time.
 func (s *Spool) leaveClean() {
 	if s.db == nil || s.healthy() != nil || s.opt.hooks.crash {
 		return
 	}
+	_ = s.commit([]*op{{apply: (*txn).indexRest}})
 	s.db.NoFreelistSync = false
 	_ = guard(func() error {
 		tx, err := s.db.Begin(true)
@@ -364,6 +367,7 @@ func (s *Spool) laneLocked(name string) *lane {
 
 // publish takes what a commit changed over into memory.
 func (s *Spool) publish(t *txn) {
+	s.fresh.take(&t.fresh)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.published = s.commits

@@ -126,7 +126,7 @@ func (s *Spool) Accepting() error {
 }
 
 // loadMemory reads what is kept in memory of the file.
-func (s *Spool) loadMemory(db *bolt.DB) (heads []laneHead, damage []Damage, commits uint64, err error) {
+func (s *Spool) loadMemory(db *bolt.DB) (heads []laneHead, damage []Damage, commits uint64, f fresh, err error) {
 	err = db.View(func(tx *bolt.Tx) error {
 		v, err := newView(tx)
 		if err != nil {
@@ -139,6 +139,9 @@ func (s *Spool) loadMemory(db *bolt.DB) (heads []laneHead, damage []Damage, comm
 		s.secret.Store(&id.secret)
 		commits = v.b[settings].Sequence()
 		damage = readDamage(&v)
+		if f, err = s.loadFresh(&v); err != nil {
+			return err
+		}
 		return v.b[lanes].ForEach(func(k, _ []byte) error {
 			b, err := v.get(lanes, k)
 			if err != nil {
@@ -152,5 +155,5 @@ func (s *Spool) loadMemory(db *bolt.DB) (heads []laneHead, damage []Damage, comm
 			return err
 		})
 	})
-	return heads, damage, commits, err
+	return heads, damage, commits, f, err
 }

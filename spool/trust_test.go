@@ -109,7 +109,7 @@ func TestPageInUseTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.p = p
+		w.p = &pager{r: bytes.NewReader(file), size: int64(len(file)), pageSize: m.pageSize} // p remembers pages
 		if err := w.walk(); !errors.Is(err, errPage) {
 			t.Errorf("the walker says %v", err)
 		}

@@ -50,6 +50,7 @@ type txn struct {
 	byName map[string]*laneHead
 	writes int
 
+	fresh     freshChanges
 	damage    []Damage
 	damageSet bool
 }
@@ -117,6 +118,9 @@ func (t *txn) laneByID(id uint32) (*laneHead, error) {
 // bucket's sequence numbers the commits: after one that failed it tells
 // whether this one is in the file.
 func (t *txn) finish(number uint64) error {
+	if err := t.indexIfMany(); err != nil {
+		return err
+	}
 	for id, h := range t.heads {
 		if err := t.put(lanes, laneKey(id), h.encode()); err != nil {
 			return err

@@ -14,6 +14,7 @@ func unitTable() map[string]string {
 		for _, s := range u.sent {
 			t[s] = u.code
 		}
+		t[u.code] = u.code
 	}
 	return t
 }

@@ -70,6 +70,7 @@ func (t table) spool(s *Spool) {
 	t.encryption(s, k)
 	t.span("resend_window", s.ResendWindow, 0, 7*24*time.Hour)
 	t.span("retain", s.Retain, 0, 10*365*24*time.Hour)
+	t.span("retain_audit", s.RetainAudit, 0, 100*365*24*time.Hour)
 	t.size("retain_bytes", s.RetainBytes, 0, 64*TiB)
 	t.size("reserve", s.Reserve, 64*MiB, 1*TiB)
 	t.size("warn", s.Warn, 64*MiB, 4*TiB)

@@ -118,6 +118,7 @@ type Spool struct {
 	ResendWindow time.Duration `toml:"resend_window"` // equal bytes within it are the analyzer sending again; 0: never
 	Retain       time.Duration `toml:"retain"`        // how long what was delivered is kept; 0: not at all
 	RetainBytes  Size          `toml:"retain_bytes"`  // and how much of it at most
+	RetainAudit  time.Duration `toml:"retain_audit"`  // how long the audit log is kept; 0: for ever
 	Reserve      Size          `toml:"reserve"`       // free disk below which nothing is acknowledged
 	Warn         Size          `toml:"warn"`          // free disk below which the status warns
 	MaxMessage   Size          `toml:"max_message"`   // the largest message that is taken

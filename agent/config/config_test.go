@@ -32,7 +32,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Status: Status{Listen: "127.0.0.1:8686"},
 		Log:    Log{Level: "info", Format: "auto"},
-		Spool: Spool{ResendWindow: 30 * time.Minute, Retain: 720 * time.Hour, RetainBytes: 4 << 30,
+		Spool: Spool{ResendWindow: 30 * time.Minute, Retain: 720 * time.Hour, RetainBytes: 4 << 30, RetainAudit: 17520 * time.Hour,
 			Reserve: 512 << 20, Warn: 2 << 30, MaxMessage: 16 << 20},
 		Analyzers: []Analyzer{{
 			Name: "xn", Driver: "astm", Enabled: true, Timezone: "UTC", Charset: "utf-8",
@@ -80,7 +80,7 @@ func TestEveryKeyTakesEffect(t *testing.T) {
 		`auth.method = "basic"`, `auth.username = "u"`, `auth.password_credential = "pw"`, `auth.scopes = ["a", "b"]`,
 		`auth.audience = "aud"`, `auth.client_auth = "form"`, `auth.fallback_after = "36h"`, `auth.reprobe = "1h"`,
 		`[status]`, `listen = "[::1]:0"`, `[log]`, `level = "trace"`, `format = "json"`,
-		`[spool]`, `resend_window = "0s"`, `retain = "1d12h"`, `retain_bytes = "0B"`, `reserve = "64MiB"`, `warn = "1GB"`, `max_message = "1MiB"`,
+		`[spool]`, `resend_window = "0s"`, `retain = "1d12h"`, `retain_bytes = "0B"`, `retain_audit = "10d"`, `reserve = "64MiB"`, `warn = "1GB"`, `max_message = "1MiB"`,
 		`[[analyzer]]`, `name = "one"`, `driver = "astm"`, `enabled = false`, `timezone = "Europe/Zurich"`, `charset = "Windows-1252"`,
 		`status_default = "final"`, `resend_window = "1m"`, `manufacturer = "Ü"`, `model = 'm'`, `serial_number = "7"`, `location = """l"""`,
 		`[analyzer.serial]`, `device = "COM3"`, `baud = 19_200`, `data_bits = 7`, `parity = "even"`, `stop_bits = 2`, `flow_control = "rts-cts"`,
@@ -104,7 +104,7 @@ func TestEveryKeyTakesEffect(t *testing.T) {
 		},
 		Status: Status{Listen: "[::1]:0"},
 		Log:    Log{Level: "trace", Format: "json"},
-		Spool:  Spool{Retain: 36 * time.Hour, Reserve: 64 << 20, Warn: 1e9, MaxMessage: 1 << 20},
+		Spool:  Spool{Retain: 36 * time.Hour, RetainAudit: 240 * time.Hour, Reserve: 64 << 20, Warn: 1e9, MaxMessage: 1 << 20},
 		Analyzers: []Analyzer{{
 			Name: "one", Driver: "astm", Timezone: "Europe/Zurich", Charset: "Windows-1252",
 			Serial:        &Serial{Device: "COM3", Baud: 19200, DataBits: 7, Parity: "even", StopBits: 2, FlowControl: "rts-cts"},

@@ -41,6 +41,7 @@ func (s *Spool) setDefaults() {
 	s.ResendWindow = 30 * time.Minute // see doc.go
 	s.Retain = 30 * 24 * time.Hour
 	s.RetainBytes = 4 * GiB
+	s.RetainAudit = 2 * 365 * 24 * time.Hour
 	s.Reserve = 512 * MiB
 	s.Warn = 2 * GiB
 	s.MaxMessage = 16 * MiB

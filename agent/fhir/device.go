@@ -21,6 +21,9 @@ func (msg *message) device(s drivers.Sender) (Entry, error) {
 	if v := clean(s.Version); v != "" {
 		d.Version = []deviceVersion{{Value: v}}
 	}
+	if where := clean(src.Location); where != "" {
+		d.Location = &reference{Display: where} // the agent knows no Location
+	}
 	return msg.encode(e, d)
 }
 

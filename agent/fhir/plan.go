@@ -89,6 +89,7 @@ type Source struct {
 	Manufacturer string
 	Model        string
 	SerialNumber string
+	Location     string // where it stands, in the laboratory's words
 }
 
 // Options is what all messages of an agent have in common.

@@ -16,6 +16,7 @@ type device struct {
 	ModelNumber  string           `json:"modelNumber,omitempty"`
 	Type         *codeableConcept `json:"type,omitempty"`
 	Version      []deviceVersion  `json:"version,omitempty"`
+	Location     *reference       `json:"location,omitempty"`
 }
 
 type deviceName struct {

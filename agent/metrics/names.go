@@ -69,5 +69,6 @@ func analyzerMetrics() []metric[status.Analyzer] {
 		gauge("analyzer_messages_queued", "Messages that wait for delivery.", labels, func(a an) float64 { return float64(a.Queued) }),
 		gauge("analyzer_messages_parked", "Messages that wait for a person.", labels, func(a an) float64 { return float64(a.Parked) }),
 		gauge("analyzer_oldest_queued_seconds", "Age of the oldest message that waits for delivery; 0 while none does.", labels, func(a an) float64 { return float64(a.OldestWaiting) }),
+		gauge("analyzer_silent_seconds", "For how long it has sent nothing, where that is longer than its habit; 0 where it is not.", labels, func(a an) float64 { return float64(a.Silent) }),
 	}
 }

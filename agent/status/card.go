@@ -17,6 +17,8 @@ type card struct {
 	Delivered      fact
 	Notes          []string
 	Details        []fact
+	Day            *bars
+	key            string // the analyzer's name as it is
 }
 
 // linkWord is a link's state for people; "" for a word this version does not
@@ -37,7 +39,7 @@ func linkWord(link string) string {
 
 func newCard(a Analyzer, now time.Time) card {
 	c := card{
-		Name: clean(a.Name), Driver: strings.ToUpper(clean(a.Driver)), Link: a.Link, LinkWord: linkWord(a.Link), State: "well",
+		key: a.Name, Name: clean(a.Name), Driver: strings.ToUpper(clean(a.Driver)), Link: a.Link, LinkWord: linkWord(a.Link), State: "well",
 		Message:   fact{Name: "Last message", Value: ago(now, a.LastMessage), Time: a.LastMessage.RFC3339()},
 		Queued:    fact{Name: "waiting", Value: short(a.Queued)},
 		Parked:    fact{Name: "parked", Value: short(a.Parked)},
@@ -60,6 +62,10 @@ func newCard(a Analyzer, now time.Time) card {
 	}
 	if c.State == "wrong" && a.Reason != "" {
 		c.Notes = append(c.Notes, ended(a.Reason))
+	}
+	if a.Silent > 0 {
+		c.Notes = append(c.Notes, "Has sent nothing for "+span(time.Duration(a.Silent)*time.Second)+".")
+		c.Message.State = "wrong"
 	}
 	if a.WaitingReason != "" {
 		c.Queued.State = "wrong"

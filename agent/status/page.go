@@ -16,7 +16,8 @@ type page struct {
 	tmpl   *template.Template
 	assets map[string]asset // by path
 
-	messages bool // whether there is a message browser to lead to
+	history  History // nil: none
+	messages bool    // whether there is a message browser to lead to
 }
 
 // asset is one fixed file.
@@ -57,6 +58,9 @@ func (p *page) render(s Snapshot, arrivals []Arrival, demo bool) ([]byte, error)
 	var b bytes.Buffer
 	v := newView(s, arrivals, demo)
 	v.Messages = p.messages
+	if p.history != nil {
+		v.remember(p.history, s.now())
+	}
 	if err := p.tmpl.ExecuteTemplate(&b, "page.html", v); err != nil {
 		return nil, err
 	}

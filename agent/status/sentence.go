@@ -27,9 +27,10 @@ func (l Level) Word() string {
 	return "Act now"
 }
 
-func (l Level) rank() int {
-	return slices.Index([]Level{LevelOK, LevelWarn, LevelBad}, l)
-}
+// Levels are all levels, the calmest first.
+func Levels() []Level { return []Level{LevelOK, LevelWarn, LevelBad} }
+
+func (l Level) rank() int { return slices.Index(Levels(), l) }
 
 // Sentence sums s up for a person: how loud, one sentence, and what to do. The
 // sentence tells the worst that is wrong; the advice begins with that and goes
@@ -51,7 +52,7 @@ type verdict struct {
 func judge(s Snapshot) verdict {
 	var all []trouble
 	for _, look := range []func(Snapshot) []trouble{
-		spoolTrouble, serverTrouble, laneTrouble, linkTrouble, parkedTrouble, diskTrouble, fallbackTrouble,
+		spoolTrouble, serverTrouble, laneTrouble, linkTrouble, silentTrouble, parkedTrouble, diskTrouble, fallbackTrouble,
 	} {
 		all = append(all, look(s)...)
 	}

@@ -53,6 +53,9 @@ type Options struct {
 	Browse      http.Handler
 	BrowsePaths []string
 
+	// History, if set, is what the page draws of the last day.
+	History History
+
 	// Metrics, if set, serves /metrics.
 	Metrics http.Handler
 
@@ -109,7 +112,7 @@ func NewServer(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("status page: %w", err)
 	}
-	p.messages = o.Browse != nil
+	p.messages, p.history = o.Browse != nil, o.History
 	s := &Server{o: o, page: p, mux: http.NewServeMux(), streams: make(chan struct{}, maxStreams), stopping: make(chan struct{})}
 	s.routes()
 	return s, nil

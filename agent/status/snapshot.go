@@ -113,7 +113,13 @@ type Analyzer struct {
 	WaitingReason string `json:"waiting_reason"`   // why this lane's oldest message waits, where the server as a whole does not
 	OldestWaiting int64  `json:"oldest_waiting_s"` // seconds since the oldest queued message came; 0 while none is queued
 
-	Options  []string          `json:"options"`  // in force, that bend the protocol's standard: "checksum = none"
+	Options []string `json:"options"` // in force, that bend the protocol's standard: "checksum = none"
+	// Silent is for how long it has sent nothing, in seconds, where that is longer
+	// than its habit; 0 where it is not. SilentUsually is its longest pause of the
+	// last two weeks.
+	Silent        int64 `json:"silent_s"`
+	SilentUsually int64 `json:"silent_usually_s"`
+
 	Counters map[string]uint64 `json:"counters"` // the driver's own
 }
 

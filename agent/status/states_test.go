@@ -114,6 +114,7 @@ func states() []state {
 			s.Server.Reachable, s.Server.WaitingCause, s.Server.WaitingReason = true, CauseForbidden, "the server answered 403 Forbidden to a create of Observation"
 		})},
 		{name: "parked", snapshot: with(parkedTwo)},
+		{name: "silent", snapshot: with(func(s *Snapshot) { s.Analyzers[1].Silent, s.Analyzers[1].SilentUsually = 100000, 54000 })},
 		{name: "fallback", snapshot: with(fellBack)},
 		{name: "spool-full", snapshot: with(spoolFull)},
 		{name: "disk-low", snapshot: with(diskLow)},

@@ -169,6 +169,21 @@ func faulty(a Analyzer, now time.Time) bool {
 	return true
 }
 
+// silentTrouble is about analyzers that have sent nothing for longer than they
+// ever do.
+func silentTrouble(s Snapshot) (all []trouble) {
+	for _, a := range s.Analyzers {
+		if a.Silent == 0 {
+			continue
+		}
+		all = append(all, trouble{level: LevelWarn, text: clean(a.Name) + " has sent nothing",
+			tail: " for " + span(time.Duration(a.Silent)*time.Second),
+			advice: []string{fmt.Sprintf("Its longest pause of the last two weeks was %s. Check that it measures, and that it is set to send its results here.",
+				span(time.Duration(a.SilentUsually)*time.Second))}})
+	}
+	return all
+}
+
 func parkedTrouble(s Snapshot) []trouble {
 	n := s.Spool.Parked
 	if n == 0 {

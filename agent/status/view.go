@@ -19,6 +19,7 @@ type view struct {
 	Clock     string
 	Way       []stop
 	Analyzers []card
+	Day       *strip
 	Server    []fact
 	Spool     []fact
 	Demo      bool

@@ -41,6 +41,7 @@ func arrows() []arrow {
 		{"agent/config", []string{"agent/clientkey", "agent/codes", "agent/secretfile", "configs", "drivers"}},
 		{"agent/admin", []string{"drivers/trace", "spool"}}, // a person's own way into the spool, and to the links
 		{"agent/browse", []string{"agent/admin", "drivers", "spool"}},
+		{"agent/history", nil},
 		{"agent/metrics", []string{"agent/status"}},
 		{"agent/auth", []string{"agent/clientkey"}},
 		{"agent/clientkey", nil},

@@ -131,7 +131,7 @@ func newDecoder(driver, zone, file, analyzer string) (*decoder, error) {
 			return nil, usageError{fmt.Errorf("no analyzer %q in %s", analyzer, file)}
 		}
 		driver, d.options, d.section = an.Driver, an.ParseOptions(), an.Section
-		d.source = fhir.Source{Name: an.Name, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber}
+		d.source = fhir.Source{Name: an.Name, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber, Location: an.Location}
 		set, _, err := config.LoadCodes(cfg)
 		if err != nil {
 			return nil, err
