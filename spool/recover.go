@@ -53,7 +53,7 @@ func (s *Spool) settle(ops []*op, cause error) {
 		answer(ops, fmt.Errorf("%w: %v", kind, cause))
 		return
 	}
-	committed := s.commits == number
+	committed := s.found == number
 	for _, o := range ops {
 		switch {
 		case committed && (o.err != nil || o.verify == nil):

@@ -236,3 +236,37 @@ func TestCreationWaitsForRoom(t *testing.T) {
 	}
 	put(t, s, msg("a", "x"))
 }
+
+// The report of an older meta page is a commit of its own. It must not be taken
+// for the one whose fate is in question.
+func TestFailedCommitWithTornMeta(t *testing.T) {
+	path := filepath.Join(scratch(t), "spool.db")
+	tear := false
+	s := openAt(t, path, Options{hooks: hooks{noSync: true, afterCommit: func() error {
+		if !tear {
+			return nil
+		}
+		tear = false
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		newest := readMetas(f, 1<<40)[0]
+		if _, err := f.WriteAt(make([]byte, pageSize), int64(newest.txid%2)*pageSize); err != nil {
+			return err
+		}
+		return errors.New("input/output error")
+	}}})
+	q := put(t, s, msg("a", "x"))
+	tear = true
+	if err := s.Done("a", q, Receipt{}); !errors.Is(err, ErrFailed) {
+		t.Errorf("done: %v", err)
+	}
+	if r := next(t, s, "a"); r.Seq != q {
+		t.Errorf("next is %d", r.Seq)
+	}
+	if d := s.Stats().Damage; len(d) != 1 {
+		t.Errorf("%+v", d)
+	}
+}
