@@ -161,7 +161,7 @@ func BenchmarkDepth(b *testing.B) {
 		spools[i] = openAt(b, paths[i], o)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		b.Logf("%d waiting: heap %.1f MiB more than without", spools[i].Stats().Waiting, float64(after.HeapAlloc-before.HeapAlloc)/(1<<20))
+		b.Logf("%d waiting: heap %.1f MiB more than without", spools[i].Stats().Waiting, float64(int64(after.HeapAlloc)-int64(before.HeapAlloc))/(1<<20))
 	}
 	n := uint64(1 << 40)
 	fresh := func() Record {

@@ -11,8 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// pageSize is that of new files. See the benchmarks: larger pages waste less
-// on records of about 2 KiB and cost more per lone commit.
+// pageSize is that of new files. Larger pages waste less on records of about
+// 2 KiB and cost more per lone commit: see the figures in the package's doc.
 const pageSize = 4096
 
 // Keys of the settings bucket.

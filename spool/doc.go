@@ -73,6 +73,29 @@
 // Beside the file lie a marker, which says that there must be one, and a lock
 // file, which names the process that has it.
 //
+// # Figures
+//
+// Measured by the benchmarks of this package on two cores that others used too,
+// ext4 on a virtual disk; in brackets what is aimed at.
+//
+//	Open of 2 GiB, 500,000 messages, closed         6 to 20 ms (1 s)
+//	the same after a crash                          0.13 to 0.31 s (1 s)
+//	the same when the last process died before
+//	it had gone through the file                    some 7 s of reading a GiB
+//	a million waiting against a thousand: Open      1.25 times (1.3)
+//	    Put, Put by 64, Next, Stats                 1.17, 1.28, 1.09, 1.17 times (1.3)
+//	    Done                                        1.43 times (1.3)
+//	heap with a million waiting                     under 1 MiB (32 MiB)
+//	file per payload, messages of 200 B, 1, 2 KiB   3.1, 1.7, 2.1 times
+//	2 KiB messages per raw append, flush of 5 ms:
+//	    1, 8, 64, 256 writers                       0.45 to 0.52, 2.9 to 3.6, 17 to 22,
+//	                                                36 to 62 (0.45, 3.5, 25, 85)
+//
+// The last two are short of the aim: a message takes some 70 µs of a processor,
+// half of it writing pages, and 256 writers in two flushes of 5 ms want 40. Pages of
+// 8 KiB would bring the file to 1.5 times for 2 KiB, and a lone commit from 42 KB to
+// 70.
+//
 // # Caveats
 //
 // A disk that lies about flushes can lose what it acknowledged; the walker then
