@@ -3,6 +3,7 @@ package packaging
 import (
 	_ "embed"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -24,6 +25,9 @@ var systemdUnit string
 
 //go:embed systemd/sysusers.conf
 var sysusers string
+
+//go:embed linux/labcourier.toml
+var starter string
 
 //go:embed openrc/labcourier
 var openRCScript string
@@ -54,3 +58,23 @@ func ScriptsFor(program, config string) (Scripts, error) {
 
 // Sysusers is what systemd-sysusers makes the service's user from.
 func Sysusers() string { return sysusers }
+
+// Values are what a first configuration can be given; each may be empty.
+type Values struct{ URL, TokenURL, ClientID string }
+
+// Starter is a configuration to begin with: the one of the packages, with these
+// values put in.
+func Starter(v Values) (string, error) {
+	text := starter
+	for _, put := range []struct{ key, value string }{{"url", v.URL}, {"token_url", v.TokenURL}, {"client_id", v.ClientID}} {
+		if put.value == "" {
+			continue
+		}
+		if strings.ContainsFunc(put.value, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == 0x7f }) {
+			return "", fmt.Errorf("the value for %s holds a quote, a backslash or a control character", put.key)
+		}
+		commented := regexp.MustCompile(`(?m)^# ` + put.key + ` = .*$`)
+		text = commented.ReplaceAllLiteralString(text, put.key+` = "`+put.value+`"`)
+	}
+	return text, nil
+}

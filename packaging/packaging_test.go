@@ -79,3 +79,23 @@ func TestShell(t *testing.T) {
 		}
 	}
 }
+
+func TestStarter(t *testing.T) {
+	if plain, err := Starter(Values{}); err != nil || plain != starter {
+		t.Errorf("without values the starter changes (%v)", err)
+	}
+	text, err := Starter(Values{URL: "https://fhir.example/R4", TokenURL: "https://fhir.example/token", ClientID: "a-$1-b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{`url = "https://fhir.example/R4"`, `token_url = "https://fhir.example/token"`, `client_id = "a-$1-b"`, "# client_secret_file ="} {
+		if !strings.Contains(text, "\n"+line) {
+			t.Errorf("no line %s in\n%s", line, text)
+		}
+	}
+	for _, bad := range []string{"a\"b", "a\nb", `a\b`} {
+		if _, err := Starter(Values{ClientID: bad}); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}

@@ -4,11 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/kardianos/service"
 	"github.com/spf13/cobra"
+
+	"github.com/labcourier/labcourier/agent/config"
+	"github.com/labcourier/labcourier/packaging"
 )
 
 // What the service managers call this program.
@@ -39,25 +43,33 @@ func (p *program) serviceCommand() *cobra.Command {
 }
 
 func (p *program) serviceInstallCommand() *cobra.Command {
-	var update bool
+	var (
+		update, start bool
+		first         packaging.Values
+	)
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "make this program a service that starts with the computer",
 		Long: "install makes this program, where it lies now, a service that starts with the computer, runs under an\n" +
-			"account of its own and is started again when it dies. It does not start it yet.",
+			"account of its own and is started again when it dies. It starts it only with --start. Where there is no\n" +
+			"configuration yet it writes one to begin with.",
 		Args: noArgs,
 	}
 	file := configFlag(cmd)
 	cmd.Flags().BoolVar(&update, "update", false, "bring a service that is installed up to date instead")
+	cmd.Flags().BoolVar(&start, "start", false, "start it, if its configuration is in order")
+	cmd.Flags().StringVar(&first.URL, "url", "", "for a first configuration: the server's FHIR `address`")
+	cmd.Flags().StringVar(&first.TokenURL, "token-url", "", "for a first configuration: where tokens are given out, an `address`")
+	cmd.Flags().StringVar(&first.ClientID, "client-id", "", "for a first configuration: the client's `id` at the server")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if err := mustControl(); err != nil {
 			return err
 		}
-		program, config, err := places(*file)
+		program, file, err := places(*file)
 		if err != nil {
 			return err
 		}
-		s, err := newService(program, config)
+		s, err := newService(program, file)
 		if err != nil {
 			return err
 		}
@@ -73,15 +85,57 @@ func (p *program) serviceInstallCommand() *cobra.Command {
 			return fmt.Errorf("install the service: %w", err)
 		}
 		fmt.Fprintf(p.out, "labcourier is a service of %s.\n", s.Platform())
-		if _, err := os.Stat(config); err != nil {
-			fmt.Fprintf(p.out, "Write %s next; `labcourier check` says whether it is in order.\n", config)
+		if err := p.beginWith(file, first); err != nil {
+			return err
 		}
-		if !update {
-			fmt.Fprintln(p.out, "Start it: labcourier service start")
-		}
-		return nil
+		return p.firstStart(s, file, start)
 	}
 	return cmd
+}
+
+// beginWith writes a first configuration, unless there is one.
+func (p *program) beginWith(file string, v packaging.Values) error {
+	text, err := packaging.Starter(v)
+	if err != nil {
+		return usageError{err}
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) //nolint:gosec // G302: the service's group reads it, and there is no secret in it
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		_, err = f.WriteString(text)
+		err = errors.Join(err, f.Close())
+	}
+	if err == nil {
+		err = letServiceRead(file)
+	}
+	if err != nil {
+		return fmt.Errorf("write a first configuration: %w", err)
+	}
+	fmt.Fprintf(p.out, "%s is written; it is not complete.\n", file)
+	return nil
+}
+
+// firstStart starts the service if that is wanted and its configuration is in
+// order, or else says what is to be done. A service that runs already goes on
+// with the new program.
+func (p *program) firstStart(s *hostService, file string, wanted bool) error {
+	_, err := config.Load(file, kinds())
+	if err != nil || !wanted {
+		fmt.Fprintf(p.out, "Next: edit %s, then\n  labcourier check\n  labcourier service start\n", file)
+		return nil
+	}
+	if state, _ := s.Status(); state == service.StatusRunning {
+		err = s.Restart()
+	} else {
+		err = s.Start()
+	}
+	if err != nil {
+		return fmt.Errorf("start the service: %w; %s", err, whereTheLogIs)
+	}
+	fmt.Fprintln(p.out, "The service runs.")
+	return nil
 }
 
 // places are this program and its configuration as the service will name them.

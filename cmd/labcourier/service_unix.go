@@ -186,6 +186,22 @@ func joinGroups() error {
 // openConfig makes the folder of the configuration and lets the service read
 // both, and others neither.
 func openConfig(file string) error {
+	dir := filepath.Dir(file)
+	if err := os.Mkdir(dir, 0o750); err == nil {
+		if err := letServiceRead(dir); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make the folder of the configuration: %w", err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o004 != 0 {
+		return nil
+	}
+	return letServiceRead(file)
+}
+
+// letServiceRead gives a file or folder to the service's group to read.
+func letServiceRead(path string) error {
 	group, err := user.LookupGroup(packaging.User)
 	if err != nil {
 		return fmt.Errorf("find the service's group: %w", err)
@@ -194,26 +210,15 @@ func openConfig(file string) error {
 	if err != nil {
 		return fmt.Errorf("find the service's group: %w", err)
 	}
-	dir := filepath.Dir(file)
-	if err := os.Mkdir(dir, 0o750); err == nil {
-		if err := os.Chown(dir, 0, gid); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make the folder of the configuration: %w", err)
-	}
-	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().Perm()&0o004 != 0 {
-		return nil
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.Chown(path, -1, gid)
 	}
 	if err == nil {
-		err = os.Chown(file, -1, gid)
-	}
-	if err == nil {
-		err = os.Chmod(file, info.Mode().Perm()|0o040)
+		err = os.Chmod(path, info.Mode().Perm()|0o040)
 	}
 	if err != nil {
-		return fmt.Errorf("let the service read the configuration: %w", err)
+		return fmt.Errorf("let the service read %s: %w", path, err)
 	}
 	return nil
 }

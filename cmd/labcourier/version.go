@@ -12,6 +12,10 @@ import (
 // version is stamped by the release build (-ldflags "-X main.version=1.2.3").
 var version = "0.1.0-dev"
 
+// commit is stamped with it: what Go itself notes would not be the same from one
+// checkout to the next.
+var commit string
+
 func (p *program) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -38,6 +42,9 @@ func (p *program) versionCommand() *cobra.Command {
 
 // revision is the commit that the program was built from, where Go knows it.
 func revision() string {
+	if commit != "" {
+		return commit
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown revision"

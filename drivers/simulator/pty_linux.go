@@ -27,7 +27,28 @@ func OpenPTY() (port *PTY, device string, err error) {
 		_ = slave.Close()
 		return nil, "", err
 	}
+	if master, err = pollable(master); err != nil {
+		_ = slave.Close()
+		return nil, "", err
+	}
 	return &PTY{master: master, slave: slave}, slave.Name(), nil
+}
+
+// pollable gives back f so that reads end at their deadline, and closes f
+// itself: the package pty leaves it blocking, and an analyzer would wait for an
+// agent that died for ever.
+func pollable(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open a pseudo-terminal: %w", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // PTY is the analyzer's end of a simulated serial line.
