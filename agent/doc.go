@@ -54,6 +54,7 @@
 //	status    the local endpoint, the page, its client
 //	history   the last day, and each analyzer's habit
 //	metrics   the same numbers for a monitoring system
+//	doctor    a look at all that the agent stands on, for the command line
 //	sandbox   an in-memory FHIR server for the demo and the tests
 //
 // None of them knows the agent, and the agent knows no protocol: the kinds of

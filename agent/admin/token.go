@@ -68,3 +68,6 @@ func ReadToken(dataDir string) (Token, error) {
 	}
 	return t, nil
 }
+
+// TokenPath is where the token is in a data directory.
+func TokenPath(dataDir string) string { return filepath.Join(dataDir, tokenFile) }

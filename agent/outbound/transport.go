@@ -3,6 +3,7 @@ package outbound
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -81,4 +82,18 @@ func stamp(o Options) string {
 		}
 	}
 	return b.String()
+}
+
+// ProxyOf is the proxy through which a client made by [New] reaches an address;
+// nil for none.
+func ProxyOf(c *http.Client, to *url.URL) (*url.URL, error) {
+	t, ok := c.Transport.(*transport)
+	if !ok {
+		return nil, nil
+	}
+	choose := t.current(time.Now()).Proxy
+	if choose == nil {
+		return nil, nil
+	}
+	return choose(&http.Request{URL: to})
 }

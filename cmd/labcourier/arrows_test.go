@@ -42,6 +42,7 @@ func arrows() []arrow {
 		{"agent/admin", []string{"drivers/trace", "spool"}}, // a person's own way into the spool, and to the links
 		{"agent/browse", []string{"agent/admin", "drivers", "spool"}},
 		{"agent/history", nil},
+		{"agent/doctor", []string{"agent/admin", "agent/auth", "agent/config", "agent/outbound", "agent/secretfile", "spool"}},
 		{"agent/metrics", []string{"agent/status"}},
 		{"agent/auth", []string{"agent/clientkey"}},
 		{"agent/clientkey", nil},

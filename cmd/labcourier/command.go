@@ -26,6 +26,7 @@ func (p *program) command() *cobra.Command {
 		p.runCommand(),
 		p.demoCommand(),
 		p.checkCommand(),
+		p.doctorCommand(),
 		p.statusCommand(),
 		p.messagesCommand(),
 		p.codesCommand(),
