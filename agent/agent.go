@@ -48,6 +48,12 @@ type Agent struct {
 	auth    *auth.Authorizer
 	reader  *reader
 	deliver *deliver.Deliverer
+
+	// The second server, for analyzers that have one; nil for none.
+	shadow        *shadowQueue
+	shadowAuth    *auth.Authorizer
+	shadowDeliver *deliver.Deliverer
+
 	status  *status.Server
 	history *history.Book
 	sources []*source
@@ -206,14 +212,6 @@ func kindNamed(kinds []drivers.Kind, name string) (drivers.Kind, bool) {
 
 func (a *Agent) openDelivery() error {
 	cfg := a.o.Config
-	toServer, toTokens, err := httpClients(cfg.Server, component(a.o.Log, "http"))
-	if err != nil {
-		return err
-	}
-	a.auth, err = auth.New(authOptions(cfg.Server, toServer, toTokens, component(a.o.Log, "auth")))
-	if err != nil {
-		return fmt.Errorf("[server.auth]: %w", err)
-	}
 	set, warnings, err := config.LoadCodes(cfg)
 	if err != nil {
 		return err
@@ -221,26 +219,49 @@ func (a *Agent) openDelivery() error {
 	for _, w := range warnings {
 		a.o.Log.Warn().Str("file", w.File).Int("line", w.Line).Str("hint", w.Hint).Msg(w.Problem)
 	}
-	mapper := fhir.NewMapper(fhir.Options{
+	a.reader = newReader(a.o.Kinds, cfg.Analyzers, fhir.NewMapper(fhir.Options{
 		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version, Codes: set.Book(),
-	})
-	a.reader = newReader(a.o.Kinds, cfg.Analyzers, mapper)
-	a.deliver, err = deliver.New(deliver.Options{
-		BaseURL:     cfg.Server.URL,
+	}))
+	a.auth, a.deliver, err = a.newDelivery(cfg.Server, a.spool, cfg.Enabled(), "")
+	if err != nil || len(cfg.Shadowed()) == 0 {
+		return err
+	}
+	a.shadow, err = openShadow(a.spool, cfg.Agent.DataDir, names(cfg.Shadowed()))
+	if err != nil {
+		return err
+	}
+	a.shadowAuth, a.shadowDeliver, err = a.newDelivery(*cfg.Shadow, a.shadow, cfg.Shadowed(), "shadow ")
+	return err
+}
+
+// newDelivery makes the delivery to one server, with nothing in common with
+// that to another. The prefix tells them apart in the log.
+func (a *Agent) newDelivery(s config.Server, queue deliver.Queue, analyzers []config.Analyzer, prefix string) (*auth.Authorizer, *deliver.Deliverer, error) {
+	cfg := a.o.Config
+	toServer, toTokens, err := httpClients(s, component(a.o.Log, prefix+"http"))
+	if err != nil {
+		return nil, nil, err
+	}
+	signer, err := auth.New(authOptions(s, toServer, toTokens, component(a.o.Log, prefix+"auth")))
+	if err != nil {
+		return nil, nil, fmt.Errorf("authorisation at the %sserver: %w", prefix, err)
+	}
+	d, err := deliver.New(deliver.Options{
+		BaseURL:     s.URL,
 		HTTP:        toServer,
-		Auth:        a.auth,
-		Queue:       a.spool,
+		Auth:        signer,
+		Queue:       queue,
 		Map:         a.reader.plan,
-		Lanes:       names(cfg.Enabled()),
-		Bots:        bots(a.o.Kinds, cfg.Enabled()),
-		Concurrency: cfg.Server.MaxParallel,
-		Timeout:     cfg.Server.Timeout,
-		MaxBody:     int(cfg.Server.MaxBody),
+		Lanes:       names(analyzers),
+		Bots:        bots(a.o.Kinds, analyzers),
+		Concurrency: s.MaxParallel,
+		Timeout:     s.Timeout,
+		MaxBody:     int(s.MaxBody),
 		Grace:       cfg.Agent.StopTimeout / 2,
 		UserAgent:   "labcourier/" + a.o.Version,
-		Log:         component(a.o.Log, "deliver"),
+		Log:         component(a.o.Log, prefix+"deliver"),
 	})
-	return err
+	return signer, d, err
 }
 
 // bots are the targets of the analyzers whose messages go to a bot.

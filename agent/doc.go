@@ -39,6 +39,14 @@
 // here unless the analyzer's qc says otherwise; then they are marked, and have
 // the analyzer for their subject.
 //
+// # A second server
+//
+// The analyzers with shadow = true are delivered to a second server as well, by a
+// Deliverer with an authorizer and HTTP clients of its own. It reads the spool
+// beside the first and keeps its place in a file, so that nothing of it can hold
+// up, park or count a message. What it refuses it passes over, and says so in
+// the status; what a person does to a message later does not reach it.
+//
 // # Packages
 //
 //	config    the TOML file, every fault at once

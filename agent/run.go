@@ -16,6 +16,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopTaking()
 	var takers sync.WaitGroup
 	failed := make(chan error, 4)
+	a.runShadow(taking, &takers)
 	for name, run := range map[string]func(context.Context) error{
 		"status endpoint": a.status.Run, "authorisation": a.auth.Run, "delivery": a.deliver.Run,
 		"history": a.remember,

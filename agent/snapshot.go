@@ -39,6 +39,7 @@ func (a *Agent) Snapshot() status.Snapshot {
 		if silent, longest, unusual := a.history.Silence(now, an.Name); unusual {
 			an.Silent, an.SilentUsually = int64(silent.Seconds()), int64(longest.Seconds())
 		}
+		an.Shadow = a.shadowStatus(an.Name)
 		s.Analyzers = append(s.Analyzers, an)
 	}
 	for _, lane := range a.orphans() {

@@ -18,13 +18,30 @@ func (c *checker) check(n *node, cfg *Config) {
 	root.sub("spool").spool(&cfg.Spool)
 	root.sub("codes").codes(&cfg.Codes)
 	found := root.analyzers(cfg)
+	root.shadow(cfg, found)
 	cfg.folders()
 	c.clashes(root.sub("status"), cfg.Status, found)
 }
 
 // topLevel tells the tables that nobody reads.
 func (t table) topLevel() {
-	t.read(&struct{}{}, "agent", "server", "status", "log", "spool", "codes", "analyzer")
+	t.read(&struct{}{}, "agent", "server", "shadow", "status", "log", "spool", "codes", "analyzer")
+}
+
+// shadow reads the second server, and looks whether anybody has one.
+func (t table) shadow(cfg *Config, found []foundAnalyzer) {
+	if t.has("shadow") {
+		cfg.Shadow = &Server{}
+		t.sub("shadow").server(cfg.Shadow)
+		if cfg.Shadow.URL == cfg.Server.URL && cfg.Shadow.URL != "" {
+			t.sub("shadow").fault("url", "is the server's own: a result would be looked for where it was just created", "give the base of another server")
+		}
+	}
+	for _, a := range found {
+		if a.Shadow && !t.has("shadow") {
+			a.fault("shadow", "is set, and there is no second server", `add [shadow] with url = "https://..." and [shadow.auth] below it`)
+		}
+	}
 }
 
 func (t table) agent(a *Agent) {

@@ -16,6 +16,7 @@ type Config struct {
 
 	Agent     Agent      `toml:"agent"`
 	Server    Server     `toml:"server"`
+	Shadow    *Server    `toml:"-"` // [shadow], a second server; nil if there is none
 	Status    Status     `toml:"status"`
 	Log       Log        `toml:"log"`
 	Spool     Spool      `toml:"spool"`
@@ -40,6 +41,19 @@ func (c *Config) Enabled() []Analyzer {
 	var on []Analyzer
 	for _, a := range c.Analyzers {
 		if a.Enabled {
+			on = append(on, a)
+		}
+	}
+	return on
+}
+
+// Shadowed returns the analyzers to be served whose messages go to the second
+// server, too, as that server takes them.
+func (c *Config) Shadowed() []Analyzer {
+	var on []Analyzer
+	for _, a := range c.Enabled() {
+		if a.Shadow && c.Shadow != nil {
+			a.Deliver, a.Bot = c.Shadow.Deliver, c.Shadow.Bot
 			on = append(on, a)
 		}
 	}
@@ -154,6 +168,7 @@ type Analyzer struct {
 	StatusDefault drivers.ResultStatus `toml:"status_default"` // of a result that carries none
 	ResendWindow  time.Duration        `toml:"resend_window"`  // the spool's, unless the analyzer has its own
 
+	Shadow  bool   `toml:"shadow"`  // the second server gets its messages, too
 	Deliver string `toml:"deliver"` // the server's, unless the analyzer has its own
 	Bot     string `toml:"bot"`
 

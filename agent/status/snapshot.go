@@ -109,9 +109,13 @@ type Analyzer struct {
 	Parked       uint64 `json:"parked"`
 	Delivered    uint64 `json:"delivered"`
 
-	ParkedReason  string `json:"parked_reason"`    // of the newest parked message
-	WaitingReason string `json:"waiting_reason"`   // why this lane's oldest message waits, where the server as a whole does not
-	OldestWaiting int64  `json:"oldest_waiting_s"` // seconds since the oldest queued message came; 0 while none is queued
+	ParkedReason  string `json:"parked_reason"`  // of the newest parked message
+	WaitingReason string `json:"waiting_reason"` // why this lane's oldest message waits, where the server as a whole does not
+	// Shadow is how a second server does with the same messages, nil if the
+	// analyzer has none. Nothing of it is in the counts above.
+	Shadow *Shadow `json:"shadow,omitempty"`
+
+	OldestWaiting int64 `json:"oldest_waiting_s"` // seconds since the oldest queued message came; 0 while none is queued
 
 	Options []string `json:"options"` // in force, that bend the protocol's standard: "checksum = none"
 	// Silent is for how long it has sent nothing, in seconds, where that is longer
@@ -121,6 +125,15 @@ type Analyzer struct {
 	SilentUsually int64 `json:"silent_usually_s"`
 
 	Counters map[string]uint64 `json:"counters"` // the driver's own
+}
+
+// Shadow is an analyzer's lane to the second server. It counts over restarts.
+type Shadow struct {
+	Delivered     uint64 `json:"delivered"`
+	Refused       uint64 `json:"refused"`        // passed over: the server did not take them, or a person must look
+	RefusedReason string `json:"refused_reason"` // of the last
+	WaitingReason string `json:"waiting_reason"` // why its next message does not go on its way; "" if it does
+	WaitingSince  Time   `json:"waiting_since"`
 }
 
 // MarshalJSON writes empty lists and tables as such, never as null.

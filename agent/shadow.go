@@ -1,0 +1,166 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/labcourier/labcourier/agent/deliver"
+	"github.com/labcourier/labcourier/agent/status"
+	"github.com/labcourier/labcourier/spool"
+)
+
+// shadowName is the file in the data directory that says how far the second
+// server is.
+const shadowName = "shadow.json"
+
+// shadowSave is how often that is written. What was delivered since the last
+// time is delivered again after a crash, which the identifiers make harmless.
+const shadowSave = time.Second
+
+// shadowQueue reads the lanes a second time, for a second server. It has its
+// own place in each and changes nothing in the spool: what goes wrong with the
+// second server is nothing to the first.
+type shadowQueue struct {
+	spool *spool.Spool
+	path  string
+
+	mu    sync.Mutex
+	lanes map[string]*shadowLane
+	saved time.Time
+}
+
+var _ deliver.Queue = (*shadowQueue)(nil)
+
+// shadowLane is how far the second server is with one analyzer.
+type shadowLane struct {
+	At        spool.Seq `json:"at"` // done with up to here
+	Delivered uint64    `json:"delivered"`
+	Refused   uint64    `json:"refused"`
+	Reason    string    `json:"reason,omitempty"` // of the last that was refused
+}
+
+// openShadow reads how far the second server is. A lane that is new to it
+// begins with the messages that come from now on.
+func openShadow(s *spool.Spool, dataDir string, lanes []string) (*shadowQueue, error) {
+	q := &shadowQueue{spool: s, path: filepath.Join(dataDir, shadowName), lanes: map[string]*shadowLane{}}
+	text, err := os.ReadFile(q.path)
+	if err == nil {
+		err = json.Unmarshal(text, &q.lanes)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read how far the shadow server is: %w: delete %s to begin with what comes from now on", err, q.path)
+	}
+	for _, lane := range lanes {
+		if q.lanes[lane] == nil {
+			at, err := s.Newest(lane)
+			if err != nil {
+				return nil, fmt.Errorf("begin with the shadow server: %w", err)
+			}
+			q.lanes[lane] = &shadowLane{At: at}
+		}
+	}
+	return q, q.save()
+}
+
+// Next returns the message after the last that was done with.
+func (q *shadowQueue) Next(ctx context.Context, lane string) (spool.Record, error) {
+	return q.spool.Follow(ctx, lane, q.state(lane).At)
+}
+
+// Done notes that the second server has the message.
+func (q *shadowQueue) Done(lane string, n spool.Seq, _ spool.Receipt) error {
+	return q.pass(lane, n, func(l *shadowLane) { l.Delivered++ })
+}
+
+// Park notes that the second server does not get the message.
+func (q *shadowQueue) Park(lane string, n spool.Seq, r spool.Reason) error {
+	return q.pass(lane, n, func(l *shadowLane) { l.Refused, l.Reason = l.Refused+1, r.Text })
+}
+
+func (q *shadowQueue) pass(lane string, n spool.Seq, count func(*shadowLane)) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lanes[lane]
+	l.At = n
+	count(l)
+	if time.Since(q.saved) < shadowSave {
+		return nil
+	}
+	return q.saveLocked()
+}
+
+func (q *shadowQueue) state(lane string) shadowLane {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if l := q.lanes[lane]; l != nil {
+		return *l
+	}
+	return shadowLane{}
+}
+
+func (q *shadowQueue) save() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.saveLocked()
+}
+
+func (q *shadowQueue) saveLocked() error {
+	text, err := json.Marshal(q.lanes)
+	if err != nil {
+		return fmt.Errorf("write how far the shadow server is: %w", err)
+	}
+	aside := q.path + ".new"
+	if err := os.WriteFile(aside, text, 0o600); err != nil {
+		return fmt.Errorf("write how far the shadow server is: %w", err)
+	}
+	if err := os.Rename(aside, q.path); err != nil {
+		return fmt.Errorf("write how far the shadow server is: %w", err)
+	}
+	q.saved = time.Now()
+	return nil
+}
+
+// runShadow delivers to the second server, if there is one. Whatever becomes of
+// that is told in the log, and ends nothing else.
+func (a *Agent) runShadow(ctx context.Context, work *sync.WaitGroup) {
+	if a.shadow == nil {
+		return
+	}
+	for name, run := range map[string]func(context.Context) error{"authorisation": a.shadowAuth.Run, "delivery": a.shadowDeliver.Run} {
+		work.Go(func() {
+			err := run(ctx)
+			if name == "delivery" {
+				err = errors.Join(err, a.shadow.save())
+			}
+			if err != nil {
+				a.o.Log.Error().Err(err).Msg(name + " at the shadow server ended")
+			}
+		})
+	}
+}
+
+// shadowStatus tells how the second server does with an analyzer, nil if it has
+// none.
+func (a *Agent) shadowStatus(analyzer string) *status.Shadow {
+	if a.shadow == nil {
+		return nil
+	}
+	for _, l := range a.shadowDeliver.State().Lanes {
+		if l.Name != analyzer {
+			continue
+		}
+		at := a.shadow.state(analyzer)
+		return &status.Shadow{
+			Delivered: at.Delivered, Refused: at.Refused, RefusedReason: at.Reason,
+			WaitingReason: l.Waiting, WaitingSince: status.At(l.Since),
+		}
+	}
+	return nil
+}
