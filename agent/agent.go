@@ -254,6 +254,7 @@ func (a *Agent) newDelivery(s config.Server, queue deliver.Queue, analyzers []co
 		Map:         a.reader.plan,
 		Lanes:       names(analyzers),
 		Bots:        bots(a.o.Kinds, analyzers),
+		Orders:      orders(cfg.Orders),
 		Concurrency: s.MaxParallel,
 		Timeout:     s.Timeout,
 		MaxBody:     int(s.MaxBody),
@@ -262,6 +263,14 @@ func (a *Agent) newDelivery(s config.Server, queue deliver.Queue, analyzers []co
 		Log:         component(a.o.Log, prefix+"deliver"),
 	})
 	return signer, d, err
+}
+
+// orders is [orders] as the delivery takes it.
+func orders(o *config.Orders) *deliver.Orders {
+	if o == nil {
+		return nil
+	}
+	return &deliver.Orders{System: o.System, Hold: o.Unmatched == "hold", MaxAge: o.MaxAge}
 }
 
 // bots are the targets of the analyzers whose messages go to a bot.

@@ -17,6 +17,7 @@ func (c *checker) check(n *node, cfg *Config) {
 	root.sub("log").log(&cfg.Log)
 	root.sub("spool").spool(&cfg.Spool)
 	root.sub("codes").codes(&cfg.Codes)
+	root.orders(cfg)
 	found := root.analyzers(cfg)
 	root.shadow(cfg, found)
 	cfg.folders()
@@ -25,7 +26,22 @@ func (c *checker) check(n *node, cfg *Config) {
 
 // topLevel tells the tables that nobody reads.
 func (t table) topLevel() {
-	t.read(&struct{}{}, "agent", "server", "shadow", "status", "log", "spool", "codes", "analyzer")
+	t.read(&struct{}{}, "agent", "server", "shadow", "orders", "status", "log", "spool", "codes", "analyzer")
+}
+
+// orders reads how the order of a specimen is found.
+func (t table) orders(cfg *Config) {
+	if !t.has("orders") {
+		return
+	}
+	cfg.Orders = &Orders{}
+	o := t.sub("orders")
+	o.read(cfg.Orders)
+	o.oneOf("unmatched", cfg.Orders.Unmatched, "send", "hold")
+	o.span("max_age", cfg.Orders.MaxAge, time.Hour, 2*365*24*time.Hour)
+	if strings.ContainsAny(cfg.Orders.System, " \t\n|,$\\") {
+		o.fault("system", "is not a URI that a search can hold", `write the system of your orders' identifiers, such as "https://lab.example.org/accession", or remove the key`)
+	}
 }
 
 // shadow reads the second server, and looks whether anybody has one.

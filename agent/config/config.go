@@ -17,6 +17,7 @@ type Config struct {
 	Agent     Agent      `toml:"agent"`
 	Server    Server     `toml:"server"`
 	Shadow    *Server    `toml:"-"` // [shadow], a second server; nil if there is none
+	Orders    *Orders    `toml:"-"` // [orders]; nil if there is none
 	Status    Status     `toml:"status"`
 	Log       Log        `toml:"log"`
 	Spool     Spool      `toml:"spool"`
@@ -114,6 +115,13 @@ type Proxy struct {
 	NoProxy  []string `toml:"no_proxy"` // hosts that are reached without it
 	Username string   `toml:"proxy_username"`
 	Password Secret   `toml:"-"`
+}
+
+// Orders is the table [orders]: how the order of a specimen is found.
+type Orders struct {
+	System    string        `toml:"system"`    // of ServiceRequest.identifier; "" takes any
+	Unmatched string        `toml:"unmatched"` // "send" or "hold"
+	MaxAge    time.Duration `toml:"max_age"`   // an older order does not count
 }
 
 // Status is the table [status].

@@ -33,6 +33,8 @@ func (a *Auth) setDefaults() {
 	a.Reprobe = 5 * time.Minute
 }
 
+func (o *Orders) setDefaults() { o.Unmatched, o.MaxAge = "send", 30*24*time.Hour }
+
 func (s *Status) setDefaults() { s.Listen = "127.0.0.1:8686" }
 
 func (l *Log) setDefaults() { l.Level, l.Format = "info", "auto" }

@@ -78,6 +78,8 @@ type Options struct {
 	Map   Mapper
 	Lanes []string
 
+	Orders *Orders // look for the order of each specimen; nil: do not
+
 	// Bots are the lanes whose messages go to a bot and not as FHIR.
 	Bots map[string]Bot
 
@@ -92,11 +94,12 @@ type Options struct {
 
 // Deliverer runs the lanes. Its methods may be called from any goroutine.
 type Deliverer struct {
-	o       Options
-	client  *client
-	breaker *breaker
-	pacer   *pacer
-	gate    *semaphore.Weighted // first come, first served
+	o        Options
+	client   *client
+	breaker  *breaker
+	requests requests
+	pacer    *pacer
+	gate     *semaphore.Weighted // first come, first served
 
 	mu      sync.Mutex
 	lanes   []*lane

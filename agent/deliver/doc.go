@@ -39,6 +39,13 @@
 // new version carries the identifiers of both messages, so that an attempt
 // whose answer was lost finds itself. The history is the server's.
 //
+// # Orders
+//
+// With Options.Orders each specimen id is looked for among the server's
+// ServiceRequests before anything is sent. What is found becomes subject and
+// basedOn, and is believed for five minutes; what is not found is looked for
+// again. Orders of two patients with one id hold what is of that specimen.
+//
 // # Bots
 //
 // A lane in Options.Bots sends each message as it came to a program on the

@@ -20,12 +20,14 @@ const mostDevices = 64
 
 // job is one message on its way.
 type job struct {
-	lane     *lane
-	plan     fhir.Plan
-	resolved map[string]string // full URL to "Type/id"; "" where the server did not say
-	recalled bool              // a Device id was taken from memory
-	steps    []fhir.Step       // of plan, without what the server has from an earlier message
-	repeated int               // results that it has
+	lane      *lane
+	plan      fhir.Plan
+	resolved  map[string]string // full URL to "Type/id"; "" where the server did not say
+	recalled  bool              // a Device id was taken from memory
+	steps     []fhir.Step       // of plan, without what the server has from an earlier message
+	repeated  int               // results that it has
+	held      []string          // why parts of it were not sent, beyond what the plan says
+	unmatched int               // specimens without an order
 }
 
 // run sends all steps. It returns why the message is to be parked, or nil when
@@ -43,7 +45,11 @@ func (j *job) run(ctx context.Context) (*spool.Reason, error) {
 
 func (j *job) bring(ctx context.Context) (*spool.Reason, error) {
 	j.resolved, j.recalled = map[string]string{}, false
-	if refused, err := j.repeats(ctx); refused != nil || err != nil {
+	steps, refused, err := j.orders(ctx)
+	if refused != nil || err != nil {
+		return refused, err
+	}
+	if refused, err := j.repeats(ctx, steps); refused != nil || err != nil {
 		return refused, err
 	}
 	for i, s := range j.steps {
@@ -217,7 +223,10 @@ func (j *job) search(ctx context.Context, e fhir.Entry) (string, verdict, error)
 
 // receipt says what became of the message.
 func (j *job) receipt() spool.Receipt {
-	notes := j.plan.Kept
+	notes := append([]string(nil), j.plan.Kept...)
+	if j.unmatched > 0 {
+		notes = append(notes, fmt.Sprintf("specimens without an order on the server: %d", j.unmatched))
+	}
 	switch j.repeated {
 	case 0:
 	case 1:

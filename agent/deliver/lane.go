@@ -135,8 +135,8 @@ func (l *lane) bring(ctx context.Context, rec spool.Record) (end, error) {
 		return end{}, err
 	case refused != nil:
 		return end{reason: refused}, nil
-	case len(plan.Held) > 0:
-		return park(CodeHeld, cut(strings.Join(plan.Held, "; "), longestWords)), nil
+	case len(plan.Held)+len(j.held) > 0:
+		return park(CodeHeld, cut(strings.Join(append(append([]string(nil), plan.Held...), j.held...), "; "), longestWords)), nil
 	}
 	return end{receipt: j.receipt()}, nil
 }

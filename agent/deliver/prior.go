@@ -18,10 +18,10 @@ const mostOfSeries = "50"
 // repeats finds out which results of the message the server has already from
 // an earlier message, and takes them out of the plan, with the reports and
 // specimens that were for them alone.
-func (j *job) repeats(ctx context.Context) (*spool.Reason, error) {
-	j.steps = j.plan.Steps
+func (j *job) repeats(ctx context.Context, steps []fhir.Step) (*spool.Reason, error) {
+	j.steps = steps
 	there := map[string]bool{}
-	for _, s := range j.plan.Steps {
+	for _, s := range steps {
 		for _, e := range s.Entries {
 			if e.Prior == nil || e.Prior.Corrects {
 				continue
@@ -36,7 +36,7 @@ func (j *job) repeats(ctx context.Context) (*spool.Reason, error) {
 		}
 	}
 	if j.repeated = len(there); len(there) > 0 {
-		j.steps = without(j.plan.Steps, there)
+		j.steps = without(steps, there)
 	}
 	return nil, nil
 }

@@ -19,6 +19,9 @@ func (e Entry) merge(c *stored) (json.RawMessage, error) {
 	if json.Unmarshal(c.raw, &was) != nil || json.Unmarshal(e.Resource, &is) != nil || was == nil || is == nil {
 		return nil, errors.New("merge a correction: a resource is not an object")
 	}
+	if a, b := text(was["subject"]), text(is["subject"]); was["subject"] != nil && is["subject"] != nil && a != b {
+		return nil, errors.New("the earlier result is another patient's: a person must look")
+	}
 	status := mergedStatus(e.Type, was, is) // before the lists of results are joined
 	for name := range was {
 		if strings.HasPrefix(name, "value") || slices.Contains([]string{"dataAbsentReason", "interpretation", "referenceRange", "method"}, name) {

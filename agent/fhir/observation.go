@@ -17,6 +17,7 @@ func (ord *order) observation(res *drivers.Result) (Entry, error) {
 	if !isControl(r) {
 		series := ord.series[res.Index]
 		ids = append(ids, msg.seriesIdentifier(series))
+		e.Tube = clean(r.Specimen.ID)
 		e.Prior = ord.prior(series, statusOf(res), res.Previous, res.Completed)
 	}
 	effective := effectiveOf(r, res)

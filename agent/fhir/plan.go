@@ -46,6 +46,7 @@ type Entry struct {
 
 	Prior   *Prior   // what it has to do with an earlier resource; nil: nothing
 	Results []string // of a report: the full URLs of its results
+	Tube    string   // the specimen id that a patient's resource is about; "" for others
 }
 
 // Limits of one step. A server took 33 conditional entries in a batch, and

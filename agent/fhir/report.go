@@ -45,6 +45,7 @@ func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, er
 	if !isControl(r) {
 		series := o.reportSeries()
 		ids = append(ids, msg.seriesIdentifier(series))
+		e.Tube = clean(r.Specimen.ID)
 		e.Prior = o.prior(series, reportStatus(r), false, r.Order.Reported)
 	}
 	effective := reportEffective(r)

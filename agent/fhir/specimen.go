@@ -88,6 +88,9 @@ func (msg *message) specimen(t *tube) (Entry, error) {
 	if v := clean(t.specimen.ID); v != "" { // a control may have none
 		s.AccessionIdentifier = &identifier{Value: v}
 	}
+	if !t.control {
+		e.Tube = clean(t.specimen.ID)
+	}
 	if t.control {
 		s.Meta.Tag = append(s.Meta.Tag, controlTag())
 		s.Subject = &reference{Reference: msg.dev}
