@@ -168,9 +168,11 @@ func (c *cell) run() string {
 	for _, typ := range []string{"Observation", "DiagnosticReport"} {
 		c.srv.Permit(typ, sandbox.Create, sandbox.Read, sandbox.Search, sandbox.Update)
 	}
-	seq := c.queue.put("a", fmt.Sprintf("a 0 %d", resultsOf))
+	payload := fmt.Sprintf("a 0 %d", resultsOf)
 	if corrects {
+		c.queue.put("a", payload)
 		c.drain(time.Minute)
+		payload = "a 1 1 corrects"
 	}
 	c.double.Store(c.row.twice)
 	if c.row.fault.Status+int(c.row.fault.Break) != 0 || c.row.fault.Hold != 0 || c.row.fault.Entry != nil {
@@ -180,9 +182,7 @@ func (c *cell) run() string {
 		}
 		c.srv.SetFault(c.strike)
 	}
-	if corrects {
-		seq = c.queue.put("a", "a 1 1 corrects")
-	}
+	seq := c.queue.put("a", payload) // the fault stands ready by now
 	said := c.watch()
 	want := c.row.want(c.stage)
 	got := c.queue.parked[seq].Code
