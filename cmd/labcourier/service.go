@@ -121,17 +121,15 @@ func (p *program) beginWith(file string, v packaging.Values) error {
 // order, or else says what is to be done. A service that runs already goes on
 // with the new program.
 func (p *program) firstStart(s *hostService, file string, wanted bool) error {
-	_, err := config.Load(file, kinds())
-	if err != nil || !wanted {
+	if _, faults := config.Load(file, kinds()); faults != nil || !wanted {
 		fmt.Fprintf(p.out, "Next: edit %s, then\n  labcourier check\n  labcourier service start\n", file)
 		return nil
 	}
+	begin := s.Start
 	if state, _ := s.Status(); state == service.StatusRunning {
-		err = s.Restart()
-	} else {
-		err = s.Start()
+		begin = s.Restart
 	}
-	if err != nil {
+	if err := begin(); err != nil {
 		return fmt.Errorf("start the service: %w; %s", err, whereTheLogIs)
 	}
 	fmt.Fprintln(p.out, "The service runs.")

@@ -194,10 +194,11 @@ func openConfig(file string) error {
 	} else if !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the folder of the configuration: %w", err)
 	}
-	if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o004 != 0 {
-		return nil
+	info, err := os.Stat(file)
+	if err == nil && info.Mode().Perm()&0o004 == 0 {
+		return letServiceRead(file)
 	}
-	return letServiceRead(file)
+	return nil // there is none yet, or everybody may read it
 }
 
 // letServiceRead gives a file or folder to the service's group to read.
