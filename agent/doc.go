@@ -90,6 +90,7 @@
 //	golang.org/x/sync           a fair semaphore for requests in flight
 //	golang.org/x/sys            file locks, terminals and disk space by platform
 //
-// In tests only: go.uber.org/goleak, github.com/google/go-cmp,
+// In tests only: github.com/chromedp/chromedp (the page in a real browser),
+// go.uber.org/goleak, github.com/google/go-cmp,
 // github.com/rogpeppe/go-internal (testscript), pgregory.net/rapid.
 package agent

@@ -20,8 +20,8 @@ func guard(port string, takesPost func(path string) bool, next http.Handler) htt
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY") // for browsers older than frame-ancestors
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")        // for browsers older than frame-ancestors
+		h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers send a form's Origin as null
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")

@@ -137,7 +137,7 @@ func TestEndpoints(t *testing.T) {
 			t.Errorf("%s: %s %s\n%s", tt.path, resp.Status, resp.Header.Get("Content-Type"), body)
 		}
 		for k, want := range map[string]string{
-			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
 			"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "",
 		} {
 			if got := resp.Header.Get(k); got != want {

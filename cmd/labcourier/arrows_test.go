@@ -43,6 +43,7 @@ func arrows() []arrow {
 		{"agent/browse", []string{"agent/admin", "drivers", "spool"}},
 		{"agent/history", nil},
 		{"agent/doctor", []string{"agent/admin", "agent/auth", "agent/config", "agent/outbound", "agent/secretfile", "spool"}},
+		{"agent/pagetest", nil},
 		{"agent/metrics", []string{"agent/status"}},
 		{"agent/auth", []string{"agent/clientkey"}},
 		{"agent/clientkey", nil},

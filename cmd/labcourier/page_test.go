@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/labcourier/labcourier/agent/pagetest"
+	"github.com/labcourier/labcourier/agent/sandbox"
+)
+
+// TestPageResends goes the way of a technician: a message is parked, the page
+// says so without a reload, the one-time link signs in, Resend delivers it.
+func TestPageResends(t *testing.T) {
+	b := pagetest.Open(t)
+	w := newWorld(t, 1)
+	w.startServer()
+	defer w.startInProcess(t)()
+
+	b.Do(chromedp.Navigate("http://"+w.status+"/"), chromedp.WaitVisible("h1", chromedp.ByQuery))
+	b.Until("h1", "nothing waiting")
+	w.server.SetFault(func(r *http.Request) (f sandbox.Fault) {
+		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, sandbox.BasePath) {
+			f.Status = http.StatusUnprocessableEntity
+		}
+		return f
+	})
+	w.send(t, 1)
+	b.Until("h1", "1 message is parked and needs a person")
+	w.server.SetFault(nil)
+	b.Picture("page-parked")
+
+	b.Do(chromedp.Click(".go a", chromedp.ByQuery))
+	b.Until("h1", "Sign in")
+	b.Axe("sign in")
+	b.Picture("page-sign-in")
+
+	var out bytes.Buffer
+	if code := (&program{in: strings.NewReader(""), out: &out, err: &out}).main(t.Context(), []string{"status", "--open", "--config", w.config}); code != exitDone {
+		t.Fatalf("status --open: %d: %s", code, out.String())
+	}
+	_, link, _ := strings.Cut(out.String(), "\n")
+	b.Do(chromedp.Navigate(strings.TrimSpace(link)))
+	b.Until("h1", "Messages")
+	b.Until(".groups", "1 of bench-00")
+	b.Axe("messages")
+	b.Picture("page-messages")
+	b.Do(chromedp.Click("td a", chromedp.ByQuery))
+	b.Until("h1", "Message 1 of bench-00")
+	b.Until(".control", "CR")
+	b.Axe("one message")
+	b.Picture("page-message")
+
+	b.Do(chromedp.Click("form[action$='/retry'] button", chromedp.ByQuery))
+	b.Until(".done", "waits for delivery again")
+	for deadline := time.Now().Add(30 * time.Second); ; { // a list does not reload itself
+		b.Do(chromedp.Navigate("http://"+w.status+"/messages/1"), chromedp.WaitVisible("h1", chromedp.ByQuery))
+		var life string
+		b.Do(chromedp.Text(".life", &life, chromedp.ByQuery))
+		if strings.Contains(life, "Delivered") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not delivered: %s", life)
+		}
+	}
+	b.Picture("page-delivered")
+	b.Do(chromedp.Navigate("http://"+w.status+"/messages/audit"), chromedp.WaitVisible("td", chromedp.ByQuery))
+	b.Axe("audit log")
+	b.Picture("page-audit")
+	b.Do(chromedp.Click(".far button", chromedp.ByQuery))
+	b.Until("h1", "nothing waiting")
+	b.Do(chromedp.Navigate("http://" + w.status + "/messages/1"))
+	b.Until("h1", "Sign in")
+}
