@@ -25,6 +25,7 @@ func (p *program) command() *cobra.Command {
 	root.AddCommand(
 		p.runCommand(),
 		p.demoCommand(),
+		p.initCommand(),
 		p.checkCommand(),
 		p.doctorCommand(),
 		p.statusCommand(),
