@@ -161,14 +161,16 @@ func (s *Server) Created(f func(typ string, raw json.RawMessage)) (cancel func()
 	}
 }
 
-// Wait returns when there are at least n resources of the type, or with ctx's
-// cause when that ends.
+// Wait returns when there are at least n resources of the type, and Created's
+// functions were told of them; or with ctx's cause when that ends.
 func (s *Server) Wait(ctx context.Context, typ string, n int) error {
 	for {
 		s.subs.mu.Lock()
 		changed := s.subs.changed
 		s.subs.mu.Unlock()
+		s.writer.Lock() // between a write and the telling of it nothing is counted
 		have := s.store.count(typ)
+		s.writer.Unlock()
 		if have >= n {
 			return nil
 		}

@@ -17,13 +17,14 @@ import (
 type statusFlags struct {
 	file, address     string
 	json, watch, open bool
+	every             time.Duration // watch looks again after this
 }
 
 // watchEvery is how often --watch looks.
 const watchEvery = 2 * time.Second
 
 func (p *program) statusCommand() *cobra.Command {
-	var f statusFlags
+	f := statusFlags{every: watchEvery}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "tell how the running agent does",
@@ -87,7 +88,7 @@ func (p *program) writeStatus(s status.Snapshot, asJSON bool) error {
 // place of the last; elsewhere they follow each other, as JSON one in a line.
 func (p *program) watchStatus(ctx context.Context, f statusFlags) error {
 	client := status.NewClient(f.address)
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(f.every)
 	defer tick.Stop()
 	for {
 		s, err := client.Status(ctx)
