@@ -58,7 +58,7 @@ func idOfKey(key []byte) keyID {
 var errNoKey = errors.New("no key for it")
 
 // seal appends key id, nonce and sealed text to dst, which is copied.
-func (k *keyring) seal(dst, plain, ad []byte) ([]byte, error) { //nolint:unparam // its callers must not care how a key seals
+func (k *keyring) seal(dst, plain, ad []byte) ([]byte, error) {
 	aead := k.aeads[k.first]
 	out := make([]byte, 0, len(dst)+len(k.first)+aead.NonceSize()+len(plain)+aead.Overhead())
 	out = append(append(out, dst...), k.first[:]...)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/labcourier/labcourier/agent/fhir"
 	"github.com/labcourier/labcourier/spool"
@@ -57,9 +58,9 @@ func without(steps []fhir.Step, there map[string]bool) []fhir.Step {
 		return len(e.Results) == 0
 	}
 	out := make([]fhir.Step, 0, len(steps))
-	for i := len(steps) - 1; i >= 0; i-- { // what is needed comes before what needs it
-		s := fhir.Step{Name: steps[i].Name}
-		for _, e := range steps[i].Entries {
+	for _, step := range slices.Backward(steps) { // what is needed comes before what needs it
+		s := fhir.Step{Name: step.Name}
+		for _, e := range step.Entries {
 			if !keep(e) || e.Type == "Specimen" && !mentioned(needed, e.FullURL) {
 				continue
 			}

@@ -19,8 +19,8 @@ func category(r *drivers.Report, patients coding) []codeableConcept {
 	return []codeableConcept{{Coding: []coding{patients}}}
 }
 
-// subject is the analyzer for a control, and nobody for a patient's result: who
-// the patient is is not the analyzer's to say.
+// subject is the analyzer for a control, and nobody for a patient's result: whose
+// it is, the analyzer cannot say.
 func (msg *message) subject(r *drivers.Report) *reference {
 	if !isControl(r) {
 		return nil

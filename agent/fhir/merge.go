@@ -88,7 +88,9 @@ func text(x json.RawMessage) string {
 		System    string `json:"system"`
 		Value     string `json:"value"`
 	}
-	switch json.Unmarshal(x, &e); {
+	err := json.Unmarshal(x, &e)
+	switch {
+	case err != nil: // no such element
 	case e.Reference != "":
 		return e.Reference
 	case e.Value != "":
