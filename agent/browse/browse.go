@@ -55,7 +55,7 @@ type Step struct {
 
 // Paths that a Handler serves; each ends the pattern of an http.ServeMux.
 func Paths() []string {
-	return []string{"/login", "/logout", "/messages", "/messages/", loginLink}
+	return []string{"/login", "/logout", "/messages", "/messages/", "/links", "/links/", loginLink}
 }
 
 // Handler serves the message browser.
@@ -86,11 +86,15 @@ func (h *Handler) routes() {
 	h.mux.HandleFunc("GET /login", h.loginPage)
 	h.mux.HandleFunc("POST /login", h.login)
 	h.mux.HandleFunc("POST "+loginLink, h.makeLink)
-	h.mux.HandleFunc("GET /messages/style.css", style)
+	h.mux.HandleFunc("GET /messages/style.css", asset("browse.css", "text/css; charset=utf-8"))
+	h.mux.HandleFunc("GET /messages/link.js", asset("link.js", "text/javascript; charset=utf-8"))
+	h.mux.HandleFunc("GET /links/{analyzer}/events", h.asks(h.linkEvents))
 	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request, *session) error{
 		"POST /logout":                  h.logout,
 		"GET /messages":                 h.list,
 		"GET /messages/audit":           h.audit,
+		"GET /links":                    h.links,
+		"GET /links/{analyzer}":         h.link,
 		"POST /messages/retry":          h.retryAll,
 		"GET /messages/{seq}":           h.show,
 		"GET /messages/{seq}/raw":       h.raw,
@@ -158,12 +162,15 @@ func (h *Handler) page(w http.ResponseWriter, code int, name string, data any) {
 	w.Write(b.Bytes())
 }
 
-func style(w http.ResponseWriter, _ *http.Request) {
-	body, err := files.ReadFile("assets/browse.css")
-	if err != nil {
-		http.Error(w, "no style", http.StatusNotFound)
-		return
+// asset serves one fixed file.
+func asset(name, kind string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		body, err := files.ReadFile("assets/" + name)
+		if err != nil {
+			http.Error(w, "not in this program", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", kind)
+		w.Write(body)
 	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Write(body)
 }

@@ -33,14 +33,16 @@ type desk struct {
 	now   time.Time
 }
 
-func open(t *testing.T) *desk {
+func open(t *testing.T) *desk { return openWith(t, nil) }
+
+func openWith(t *testing.T, links admin.Links) *desk {
 	t.Helper()
 	s, err := spool.Open(filepath.Join(t.TempDir(), "spool.db"), spool.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := &desk{t: t, spool: s, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-	steer := admin.NewHandler(s, nil, token)
+	steer := admin.NewHandler(s, links, token)
 	h, err := browse.New(browse.Options{
 		Admin: admin.Direct(steer, token), Token: token, Read: read, Server: "https://fhir.example/R4/", Log: zerolog.Nop(),
 		Analyzers: func() []string { return []string{"xn", "gas"} },

@@ -24,7 +24,16 @@
 // Every form carries the session's own second number, so that a page of another
 // site that could make the browser send a form still does nothing.
 //
+// # Watching a link
+//
+// /links/{analyzer} shows what goes over a link as it happens: its script hears
+// /links/{analyzer}/events, in which each line of admin's recording is one
+// server-sent event, cuts the bytes into lines as [trace.Printer] does, and keeps
+// the last of them. It ends with the session, and is no use of it.
+//
 // # Without scripts
 //
-// All pages are plain HTML and forms; there is no script in them.
+// All other pages are plain HTML and forms; there is no script in them.
+//
+// [trace.Printer]: https://pkg.go.dev/github.com/labcourier/labcourier/drivers/trace#Printer
 package browse

@@ -22,10 +22,19 @@ func loginTo(u *url.URL) string {
 // the link says.
 func destination(to string) string {
 	u, err := url.Parse(to)
-	if err != nil || u.IsAbs() || u.Host != "" || u.Path != "/messages" && !strings.HasPrefix(u.Path, "/messages/") || strings.Contains(to, `\`) || strings.Contains(u.Path, "..") {
+	if err != nil || u.IsAbs() || u.Host != "" || strings.Contains(to, `\`) || strings.Contains(u.Path, "..") || !ownPage(u.Path) {
 		return "/messages"
 	}
 	return u.RequestURI()
+}
+
+func ownPage(path string) bool {
+	for _, p := range []string{"/messages", "/links"} {
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // loginPage shows the form, or follows a one-time link.

@@ -69,6 +69,19 @@ func (x *sessions) of(r *http.Request) *session {
 	return s
 }
 
+// lives reports whether the session of a request is still good, without counting
+// as a use of it.
+func (x *sessions) lives(r *http.Request) bool {
+	c, err := r.Cookie(cookieName)
+	if err != nil {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.sweep()
+	return x.open[c.Value] != nil
+}
+
 // begin signs a browser in.
 func (x *sessions) begin(w http.ResponseWriter) {
 	x.mu.Lock()

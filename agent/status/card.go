@@ -2,6 +2,7 @@ package status
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type card struct {
 	Notes          []string
 	Details        []fact
 	Day            *bars
+	Path           string // the analyzer's name, as a part of a path
 	key            string // the analyzer's name as it is
 }
 
@@ -39,7 +41,7 @@ func linkWord(link string) string {
 
 func newCard(a Analyzer, now time.Time) card {
 	c := card{
-		key: a.Name, Name: clean(a.Name), Driver: strings.ToUpper(clean(a.Driver)), Link: a.Link, LinkWord: linkWord(a.Link), State: "well",
+		key: a.Name, Path: url.PathEscape(a.Name), Name: clean(a.Name), Driver: strings.ToUpper(clean(a.Driver)), Link: a.Link, LinkWord: linkWord(a.Link), State: "well",
 		Message:   fact{Name: "Last message", Value: ago(now, a.LastMessage), Time: a.LastMessage.RFC3339()},
 		Queued:    fact{Name: "waiting", Value: short(a.Queued)},
 		Parked:    fact{Name: "parked", Value: short(a.Parked)},
