@@ -52,7 +52,13 @@ func openWith(t *testing.T, links admin.Links) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.site = httptest.NewServer(h)
+	d.site = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/app.css" { // of the status page, which is at the same endpoint
+			http.ServeFile(w, r, filepath.Join("..", "status", "assets", "app.css"))
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -39,12 +39,7 @@ func TestPageResends(t *testing.T) {
 	b.Axe("sign in")
 	b.Picture("page-sign-in")
 
-	var out bytes.Buffer
-	if code := (&program{in: strings.NewReader(""), out: &out, err: &out}).main(t.Context(), []string{"status", "--open", "--config", w.config}); code != exitDone {
-		t.Fatalf("status --open: %d: %s", code, out.String())
-	}
-	_, link, _ := strings.Cut(out.String(), "\n")
-	b.Do(chromedp.Navigate(strings.TrimSpace(link)))
+	b.Do(chromedp.Navigate(w.oneTimeLink(t)))
 	b.Until("h1", "Messages")
 	b.Until(".groups", "1 of bench-00")
 	b.Axe("messages")
@@ -76,4 +71,43 @@ func TestPageResends(t *testing.T) {
 	b.Until("h1", "nothing waiting")
 	b.Do(chromedp.Navigate("http://" + w.status + "/messages/1"))
 	b.Until("h1", "Sign in")
+}
+
+// oneTimeLink asks for a link that signs in, as a person at the terminal does.
+func (w *world) oneTimeLink(t *testing.T) string {
+	t.Helper()
+	var out bytes.Buffer
+	if code := (&program{in: strings.NewReader(""), out: &out, err: &out}).main(t.Context(), []string{"status", "--open", "--config", w.config}); code != exitDone {
+		t.Fatalf("status --open: %d: %s", code, out.String())
+	}
+	_, link, _ := strings.Cut(out.String(), "\n")
+	return strings.TrimSpace(link)
+}
+
+// TestPageWatchesLink goes from the analyzer's card to its link, and sees what a
+// simulated analyzer and the agent say to each other.
+func TestPageWatchesLink(t *testing.T) {
+	b := pagetest.Open(t)
+	w := newWorld(t, 1)
+	w.startServer()
+	defer w.startInProcess(t)()
+
+	b.Do(chromedp.Navigate(w.oneTimeLink(t)))
+	b.Until("h1", "Messages")
+	b.Do(chromedp.Navigate("http://"+w.status+"/"), chromedp.Click("summary", chromedp.ByQuery),
+		chromedp.Click("details a[href='/links/bench-00']", chromedp.ByQuery))
+	b.Until("h1", "Link of bench-00")
+	b.Until("#state", "Watching")
+	w.send(t, 1)
+	b.Until(".from", "analyzer → ENQ 1 byte")
+	b.Until(".to", "← labcourier ACK 1 byte")
+	b.Until(".from .size", "frame 1, ")
+	b.Until(".from", "EOT 1 byte")
+	b.Axe("link")
+	b.Picture("page-link")
+	b.Do(chromedp.Click("nav a[href='/links']", chromedp.ByQuery))
+	b.Until(".watch", "Watch bench-00")
+	b.Axe("links")
+	b.Do(chromedp.Navigate("http://" + w.status + "/messages/audit"))
+	b.Until("table", "watched")
 }

@@ -60,7 +60,7 @@
     for (i = 0; i < x.data.length; i++) {
       c = x.data.charCodeAt(i);
       p = open[key];
-      if (p && p.text.charCodeAt(p.text.length - 1) === 13 && c !== 10) { flush(key); p = null; }
+      if (p && p.text.charCodeAt(p.text.length - 1) === 13 && c !== 10 && !inFrame(p.text)) { flush(key); p = null; }
       if (!p) { p = open[key] = { at: at, conn: x.conn, kind: x.from === "host" ? "to" : "from", text: "" }; }
       p.text += x.data.charAt(i);
       p.last = at;
@@ -68,6 +68,10 @@
       if (c === 4 || c === 5 || c === 6 || c === 21 || c === 10 || p.text.length >= longest) { flush(key); }
     }
   }
+
+  // inFrame reports whether a frame of LIS01 has begun whose ETX or ETB is to come:
+  // a CR in it ends a record, and not the frame.
+  function inFrame(text) { return text.charCodeAt(0) === 2 && !/[\x03\x17]/.test(text); }
 
   function flush(key) { var p = open[key]; delete open[key]; line(p); }
   function flushAll() { for (var k in open) { flush(k); } }
