@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labcourier/labcourier/agent/admin"
+	"github.com/labcourier/labcourier/agent/alert"
 	"github.com/labcourier/labcourier/agent/auth"
 	"github.com/labcourier/labcourier/agent/browse"
 	"github.com/labcourier/labcourier/agent/config"
@@ -56,6 +57,7 @@ type Agent struct {
 
 	status  *status.Server
 	history *history.Book
+	alerts  []alert.Way
 	sources []*source
 	parked  parkedReasons
 }
@@ -80,6 +82,9 @@ func Open(o Options) (_ *Agent, err error) {
 		return nil, err
 	}
 	if err := a.openDelivery(); err != nil {
+		return nil, err
+	}
+	if a.alerts, err = AlertWays(cfg, component(a.o.Log, "alert")); err != nil {
 		return nil, err
 	}
 	if err := a.openStatus(); err != nil {

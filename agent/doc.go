@@ -63,6 +63,7 @@
 //	history   the last day, and each analyzer's habit
 //	metrics   the same numbers for a monitoring system
 //	doctor    a look at all that the agent stands on, for the command line
+//	alert     what is wrong, by webhook and e-mail, where nothing else watches
 //	sandbox   an in-memory FHIR server for the demo and the tests
 //
 // None of them knows the agent, and the agent knows no protocol: the kinds of
@@ -82,6 +83,7 @@
 //	github.com/pelletier/go-toml/v2  the only TOML parser that places every key
 //	github.com/spf13/cobra      subcommands, help and completion as people know them
 //	github.com/prometheus/client_golang  /metrics, in the formats that monitoring reads
+//	github.com/wneessen/go-mail  alerts by e-mail; net/smtp is frozen
 //	github.com/cenkalti/backoff/v5   exponential pauses with jitter
 //	golang.org/x/time           a limit for tries to sign in
 //	github.com/creack/pty       pseudo-terminals, for the demo's and the tests' serial line

@@ -15,11 +15,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTaking()
 	var takers sync.WaitGroup
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	a.runShadow(taking, &takers)
 	for name, run := range map[string]func(context.Context) error{
 		"status endpoint": a.status.Run, "authorisation": a.auth.Run, "delivery": a.deliver.Run,
-		"history": a.remember,
+		"history": a.remember, "alerts": a.alert,
 	} {
 		takers.Go(func() {
 			if err := run(taking); err != nil {

@@ -18,6 +18,7 @@ func (c *checker) check(n *node, cfg *Config) {
 	root.sub("spool").spool(&cfg.Spool)
 	root.sub("codes").codes(&cfg.Codes)
 	root.orders(cfg)
+	root.sub("alerts").alerts(&cfg.Alerts)
 	found := root.analyzers(cfg)
 	root.shadow(cfg, found)
 	cfg.folders()
@@ -26,7 +27,7 @@ func (c *checker) check(n *node, cfg *Config) {
 
 // topLevel tells the tables that nobody reads.
 func (t table) topLevel() {
-	t.read(&struct{}{}, "agent", "server", "shadow", "orders", "status", "log", "spool", "codes", "analyzer")
+	t.read(&struct{}{}, "agent", "server", "shadow", "orders", "status", "log", "spool", "codes", "alerts", "analyzer")
 }
 
 // orders reads how the order of a specimen is found.

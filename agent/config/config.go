@@ -22,6 +22,7 @@ type Config struct {
 	Log       Log        `toml:"log"`
 	Spool     Spool      `toml:"spool"`
 	Codes     Codes      `toml:"codes"`
+	Alerts    Alerts     `toml:"alerts"`
 	Analyzers []Analyzer `toml:"-"` // [[analyzer]], in the file's order, also those not enabled
 
 	// Secrets is every secret that the file names, in its order.

@@ -32,6 +32,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Status: Status{Listen: "127.0.0.1:8686"},
 		Log:    Log{Level: "info", Format: "auto"},
+		Alerts: Alerts{Hold: 2 * time.Minute, Digest: 5 * time.Minute, LinkDown: 10 * time.Minute, Waiting: 30 * time.Minute, Expiry: 14 * 24 * time.Hour},
 		Spool: Spool{ResendWindow: 30 * time.Minute, Retain: 720 * time.Hour, RetainBytes: 4 << 30, RetainAudit: 17520 * time.Hour,
 			Reserve: 512 << 20, Warn: 2 << 30, MaxMessage: 16 << 20},
 		Analyzers: []Analyzer{{
@@ -56,7 +57,7 @@ func compareConfigs() []cmp.Option {
 	return []cmp.Option{
 		cmp.FilterPath(func(p cmp.Path) bool {
 			switch p.Last().String() {
-			case ".ClientSecret", ".ClientKey", ".Password", ".Key", ".OldKeys", ".Zone", ".Encoding", ".Secrets", ".digest", ".Warnings", ".fault":
+			case ".ClientSecret", ".Token", ".SignKey", ".ClientKey", ".Password", ".Key", ".OldKeys", ".Zone", ".Encoding", ".Secrets", ".digest", ".Warnings", ".fault":
 				return true
 			}
 			return false
@@ -81,6 +82,9 @@ func TestEveryKeyTakesEffect(t *testing.T) {
 		`auth.audience = "aud"`, `auth.client_auth = "form"`, `auth.fallback_after = "36h"`, `auth.reprobe = "1h"`,
 		`[status]`, `listen = "[::1]:0"`, `[log]`, `level = "trace"`, `format = "json"`,
 		`[spool]`, `resend_window = "0s"`, `retain = "1d12h"`, `retain_bytes = "0B"`, `retain_audit = "10d"`, `reserve = "64MiB"`, `warn = "1GB"`, `max_message = "1MiB"`,
+		`[alerts]`, `mute = ["silent", "disk"]`, `hold = "0s"`, `digest = "1h"`, `link_down = "0s"`, `waiting = "1m"`, `expiry = "30d"`,
+		`[alerts.webhook]`, `url = "https://x.org/hook?a=b"`, `token_credential = "pw"`, `sign_key_credential = "pw"`,
+		`[alerts.email]`, `server = "127.0.0.1:25"`, `tls = "none"`, `from = "Lab <a@b.org>"`, `to = ["c@d.org"]`, `username = "u"`, `password_credential = "pw"`,
 		`[[analyzer]]`, `name = "one"`, `driver = "astm"`, `enabled = false`, `timezone = "Europe/Zurich"`, `charset = "Windows-1252"`,
 		`status_default = "final"`, `resend_window = "1m"`, `manufacturer = "Ü"`, `model = 'm'`, `serial_number = "7"`, `location = """l"""`,
 		`[analyzer.serial]`, `device = "COM3"`, `baud = 19_200`, `data_bits = 7`, `parity = "even"`, `stop_bits = 2`, `flow_control = "rts-cts"`,
@@ -104,7 +108,10 @@ func TestEveryKeyTakesEffect(t *testing.T) {
 		},
 		Status: Status{Listen: "[::1]:0"},
 		Log:    Log{Level: "trace", Format: "json"},
-		Spool:  Spool{Retain: 36 * time.Hour, RetainAudit: 240 * time.Hour, Reserve: 64 << 20, Warn: 1e9, MaxMessage: 1 << 20},
+		Alerts: Alerts{Mute: []string{"silent", "disk"}, Digest: time.Hour, Waiting: time.Minute, Expiry: 30 * 24 * time.Hour,
+			Webhook: &Webhook{URL: "https://x.org/hook?a=b"},
+			Email:   &Email{Server: "127.0.0.1:25", TLS: "none", From: "Lab <a@b.org>", To: []string{"c@d.org"}, Username: "u"}},
+		Spool: Spool{Retain: 36 * time.Hour, RetainAudit: 240 * time.Hour, Reserve: 64 << 20, Warn: 1e9, MaxMessage: 1 << 20},
 		Analyzers: []Analyzer{{
 			Name: "one", Driver: "astm", Timezone: "Europe/Zurich", Charset: "Windows-1252",
 			Serial:        &Serial{Device: "COM3", Baud: 19200, DataBits: 7, Parity: "even", StopBits: 2, FlowControl: "rts-cts"},
@@ -198,7 +205,7 @@ func TestExample(t *testing.T) {
 	if diff := cmp.Diff(plain, shown, opts...); diff != "" {
 		t.Errorf("the example shows other defaults (-real +shown)\n%s", diff)
 	}
-	for _, v := range []any{Agent{}, Server{}, Proxy{}, authKeys{}, Status{}, Log{}, Spool{}, Analyzer{}, Serial{}, TCP{}} {
+	for _, v := range []any{Agent{}, Server{}, Proxy{}, authKeys{}, Status{}, Log{}, Spool{}, Alerts{}, webhookKeys{}, emailKeys{}, Analyzer{}, Serial{}, TCP{}} {
 		for _, f := range fields(reflect.TypeOf(v)) {
 			if !regexp.MustCompile(`(?m)(^(# ?)?|[{,] )` + f.name + ` = `).MatchString(text) {
 				t.Errorf("the example does not show %T's key %s", v, f.name)

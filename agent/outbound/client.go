@@ -69,7 +69,7 @@ func New(o Options) (*http.Client, error) {
 func build(o Options, l limits) (*http.Transport, error) {
 	secure := &tls.Config{MinVersion: tls.VersionTLS12}
 	var err error
-	if secure.RootCAs, err = roots(o.CAFile); err != nil {
+	if secure.RootCAs, err = Roots(o.CAFile); err != nil {
 		return nil, err
 	}
 	if o.CertFile != "" {
@@ -106,9 +106,9 @@ func certificate(certFile, keyFile string) (tls.Certificate, error) {
 	return tls.X509KeyPair(cert, []byte(key))
 }
 
-// roots is the system's certificates with those of the file added, nil (which
+// Roots is the system's certificates with those of the file added, nil (which
 // stands for the system's) if there is none.
-func roots(file string) (*x509.CertPool, error) {
+func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}

@@ -31,6 +31,7 @@ func (p *program) command() *cobra.Command {
 		p.statusCommand(),
 		p.messagesCommand(),
 		p.codesCommand(),
+		p.alertsCommand(),
 		p.simulateCommand(),
 		p.decodeCommand(),
 		p.anonymiseCommand(),

@@ -34,6 +34,9 @@ func secretNames() []secretName {
 		{"client-key", "[server.auth]", "client_key_file", "the private key for private_key_jwt", true},
 		{"client-cert-key", "[server]", "cert_key_file", "the private key of the client's certificate", true},
 		{"proxy-password", "[server]", "proxy_password_file", "the password for the proxy", false},
+		{"mail-password", "[alerts.email]", "password_file", "the password for the mail server", false},
+		{"alert-token", "[alerts.webhook]", "token_file", "the bearer token for the webhook", false},
+		{"alert-sign-key", "[alerts.webhook]", "sign_key_file", "the key that signs what the webhook gets", false},
 	}
 }
 
