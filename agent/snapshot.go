@@ -124,6 +124,9 @@ func (a *Agent) upstream(d deliver.State) status.Upstream {
 			Reason:       signed.Reason,
 			TokenExpires: status.At(signed.TokenExpires),
 		},
+		RateLimit: status.RateLimit{
+			Limit: d.Server.RateLimit.Limit, Remaining: d.Server.RateLimit.Remaining, Resets: status.At(d.Server.RateLimit.Resets),
+		},
 	}
 }
 

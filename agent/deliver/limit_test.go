@@ -135,3 +135,23 @@ func TestRejected(t *testing.T) {
 		}
 	})
 }
+
+// The state tells the limit of which the least is left, while its window lasts.
+func TestTightestLimit(t *testing.T) {
+	now := time.Now()
+	p := newPacer()
+	if got := p.tightest(now); got != (RateLimit{}) {
+		t.Errorf("nothing was told: %+v", got)
+	}
+	p.learn([]string{`"requests";r=6000;t=60, "units";r=50000;t=30`}, 1, now)
+	p.learn([]string{`"requests";r=5900;t=50`, `"units";r=20000;t=20`}, 1, now)
+	if got, want := p.tightest(now), (RateLimit{50000, 20000, now.Add(20 * time.Second)}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := p.tightest(now.Add(30 * time.Second)); got.Limit != 6000 || got.Remaining != 5900 {
+		t.Errorf("after the window of the units: %+v", got)
+	}
+	if got := p.tightest(now.Add(time.Minute)); got != (RateLimit{}) {
+		t.Errorf("after all windows: %+v", got)
+	}
+}

@@ -199,6 +199,23 @@ func (p *pacer) learn(lines []string, n int, now time.Time) {
 	}
 }
 
+// tightest is the window of which the smallest share is left, zero if no window
+// that was told of lasts.
+func (p *pacer) tightest(now time.Time) (r RateLimit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	least := 2.0
+	for _, w := range p.windows {
+		if w.most <= 0 || !now.Before(w.ends) {
+			continue
+		}
+		if share := w.left / w.most; share < least {
+			least, r = share, RateLimit{Limit: uint64(w.most), Remaining: uint64(w.left), Resets: w.ends}
+		}
+	}
+	return r
+}
+
 // pause holds everybody for d.
 func (p *pacer) pause(d time.Duration, now time.Time) {
 	p.mu.Lock()

@@ -25,6 +25,16 @@ type ServerState struct {
 	Waiting string
 	Cause   Cause
 	Since   time.Time
+
+	RateLimit RateLimit
+}
+
+// RateLimit is what the server last said of the limit that is nearest; all zero
+// where it says nothing, or nothing of the present window. The header does not
+// tell the limit itself: Limit is the most that was ever left.
+type RateLimit struct {
+	Limit, Remaining uint64
+	Resets           time.Time
 }
 
 // Cause sorts the reasons to wait by what a person can do about them.
@@ -76,7 +86,7 @@ func (d *Deliverer) LongestStep() time.Duration {
 
 // State tells how the lanes and the server do.
 func (d *Deliverer) State() State {
-	s := State{Server: ServerState{URL: d.o.BaseURL}}
+	s := State{Server: ServerState{URL: d.o.BaseURL, RateLimit: d.pacer.tightest(time.Now())}}
 	d.mu.Lock()
 	lanes := d.lanes
 	d.mu.Unlock()

@@ -57,8 +57,9 @@ type Auth struct {
 	TokenExpires Time   `json:"token_expires"`
 }
 
-// RateLimit is what the server last said of its limits; all zero where it says
-// nothing.
+// RateLimit is what the server last said of the limit that is nearest; all zero
+// where it says nothing, or nothing of the present window. Limit is the most that
+// was ever left, since servers tell what is left and not of how much.
 type RateLimit struct {
 	Limit     uint64 `json:"limit"`
 	Remaining uint64 `json:"remaining"`
