@@ -2,6 +2,7 @@ package spool
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -99,9 +100,7 @@ func (t *txn) index() error {
 			all[k] = e
 		}
 	}
-	for k, e := range t.fresh.added {
-		all[k] = e
-	}
+	maps.Copy(all, t.fresh.added)
 	keys := make([]string, 0, len(all))
 	for k := range all {
 		keys = append(keys, k)
@@ -139,9 +138,7 @@ func (f *fresh) take(c *freshChanges) {
 	for k := range c.dropped {
 		delete(f.entries, k)
 	}
-	for k, e := range c.added {
-		f.entries[k] = e
-	}
+	maps.Copy(f.entries, c.added)
 	f.bytes += c.bytes
 }
 

@@ -15,7 +15,7 @@ type laneWalk struct {
 	c        *bbolt.Cursor
 	lane     []byte // laneKey
 	back     bool   // from the greatest number down
-	from, to uint64 // numbers from from on, and below to; to 0: no bound
+	from, to uint64 // numbers that are not below from, and are below to; to 0: no bound
 }
 
 // timeSlack is how far the times of neighbours may be out of the order of their

@@ -33,7 +33,7 @@ type marker struct {
 	FreeCRC uint32 `json:"free_crc,omitempty"`
 
 	// Unproven: a process uses the file and has not gone through all of it yet.
-	// Found at the next Open it means that that process died, perhaps of the file.
+	// Found at the next Open it means that the process died, perhaps of the file.
 	Unproven bool `json:"unproven,omitempty"`
 }
 

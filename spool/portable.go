@@ -224,9 +224,8 @@ func (p *pendingPut) adopt(t *txn, e exportRecord, state State) (stored bool, er
 		return false, err
 	}
 	key := tagKey(h.id, p.tag)
-	known, _, err := t.known(h, key)
-	if err != nil || known != nil && known.occurrence >= e.Occurrence {
-		return false, err
+	if known, _ := t.known(h, key); known != nil && known.occurrence >= e.Occurrence {
+		return false, nil
 	}
 	seq, err := t.nextSeq()
 	if err != nil {

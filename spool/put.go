@@ -139,10 +139,7 @@ func (p *pendingPut) apply(t *txn) error {
 		return err
 	}
 	key := tagKey(h.id, p.tag)
-	known, occurrence, err := t.known(h, key)
-	if err != nil {
-		return err
-	}
+	known, occurrence := t.known(h, key)
 	if known != nil && p.inWindow(t, *known) {
 		if t.holds(*known, p.digest) {
 			known.duplicates++
@@ -161,16 +158,16 @@ func (p *pendingPut) apply(t *txn) error {
 // known looks bytes up in the digest index and tells which occurrence they
 // are if they are no re-send. An entry that fails its checksum counts as
 // forgotten.
-func (t *txn) known(h *laneHead, key []byte) (*digestEntry, uint32, error) {
+func (t *txn) known(h *laneHead, key []byte) (*digestEntry, uint32) {
 	e, err := t.digest(key)
 	if err != nil {
 		h.floor += lostEntryStep
-		return nil, h.floor, nil
+		return nil, h.floor
 	}
 	if e == nil {
-		return nil, h.floor, nil
+		return nil, h.floor
 	}
-	return e, e.occurrence + 1, nil
+	return e, e.occurrence + 1
 }
 
 // lostEntryStep is more than one message's bytes ever came as new: what a lost

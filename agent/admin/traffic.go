@@ -72,7 +72,7 @@ func (h *Handler) traffic(w http.ResponseWriter, r *http.Request) error {
 			text, err = []byte("\n"), nil
 		}
 		if err != nil || out.write(text) != nil {
-			return nil //nolint:nilerr // the link or the caller has ended, and the answer with it
+			return nil // the link or the caller has ended, and the answer with it
 		}
 	}
 }

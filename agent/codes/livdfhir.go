@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -149,12 +150,9 @@ func (c *Catalogue) readFHIR(text []byte) error {
 }
 
 func (t *livdTest) add(m livdModel) {
-	for _, have := range t.models {
-		if have == m {
-			return
-		}
+	if !slices.Contains(t.models, m) {
+		t.models = append(t.models, m)
 	}
-	t.models = append(t.models, m)
 }
 
 // take notes one resource, and returns which test goes with which device.

@@ -17,7 +17,7 @@ func CheckUCUM(code string) (wrong string, certain bool) {
 		}
 	}
 	c := ucumCheck{rest: code, metric: map[string]bool{}}
-	for _, a := range strings.Fields(atoms) {
+	for a := range strings.FieldsSeq(atoms) {
 		name, plain := strings.CutPrefix(a, "-")
 		c.metric[name] = !plain
 	}
@@ -138,7 +138,7 @@ func (c *ucumCheck) known(word string) bool {
 	if _, ok := c.metric[base]; ok {
 		return true
 	}
-	for _, p := range strings.Fields(ucumPrefixes) {
+	for p := range strings.FieldsSeq(ucumPrefixes) {
 		if atom, ok := strings.CutPrefix(base, p); ok && c.metric[atom] {
 			return true
 		}

@@ -36,14 +36,14 @@ func Open(sealed []byte, purpose string) ([]byte, error) {
 }
 
 func blob(b []byte) *windows.DataBlob {
-	return &windows.DataBlob{Size: uint32(len(b)), Data: unsafe.SliceData(b)}
+	return &windows.DataBlob{Size: uint32(len(b)), Data: unsafe.SliceData(b)} //nolint:gosec // Windows reads it during the call only
 }
 
 // take copies what Windows allocated, and frees it.
 func take(b windows.DataBlob) []byte {
-	held := unsafe.Slice(b.Data, b.Size)
+	held := unsafe.Slice(b.Data, b.Size) //nolint:gosec // as long as Windows said
 	out := append([]byte(nil), held...)
 	clear(held)
-	_, _ = windows.LocalFree(windows.Handle(unsafe.Pointer(b.Data)))
+	_, _ = windows.LocalFree(windows.Handle(unsafe.Pointer(b.Data))) //nolint:gosec // what CryptUnprotectData allocated
 	return out
 }

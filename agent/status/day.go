@@ -92,10 +92,9 @@ func newStrip(start time.Time, levels []uint8) *strip {
 	}
 	slot := 24 * time.Hour / time.Duration(len(levels))
 	s.Label = "The last day: "
-	switch {
-	case loud[1]+loud[2] == 0:
+	if loud[1]+loud[2] == 0 {
 		s.Label += "all well"
-	default:
+	} else {
 		s.Label += fmt.Sprintf("needed a look for %s, needed action for %s", span(slot*time.Duration(loud[1])), span(slot*time.Duration(loud[2])))
 	}
 	return s

@@ -86,7 +86,7 @@ func each(ctx context.Context, r *trace.Reader, do func(trace.Event)) error {
 		e, err := r.Next()
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // ended as it was asked to
 		case errors.Is(err, io.EOF):
 			return errors.New("the agent ended the capture: it stops, or was told to read its configuration again")
 		case err != nil:
@@ -116,7 +116,7 @@ func (p *program) showTraffic(ctx context.Context, stream io.Reader, asJSON bool
 // ended is nil for an error of a stream that we ended ourselves.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // ended as it was asked to
 	}
 	return err
 }

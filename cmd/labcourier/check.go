@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ func (p *program) checkCommand() *cobra.Command {
 		var warnings []config.Fault
 		if err == nil {
 			_, more, wrong := config.LoadCodes(cfg)
-			warnings = append(cfg.Warnings, more...)
+			warnings = slices.Concat(cfg.Warnings, more)
 			of, _ := errors.AsType[config.Faults](wrong)
 			if faults = append(triedFolders(cfg), of...); len(faults) > 0 {
 				err = faults

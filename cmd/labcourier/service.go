@@ -123,7 +123,7 @@ func (p *program) beginWith(file string, v packaging.Values) error {
 func (p *program) firstStart(s *hostService, file string, wanted bool) error {
 	if _, faults := config.Load(file, kinds()); faults != nil || !wanted {
 		fmt.Fprintf(p.out, "Next: edit %s, then\n  labcourier check\n  labcourier service start\n", file)
-		return nil
+		return nil //nolint:nilerr // check says what is wrong, to somebody who will be editing the file
 	}
 	begin := s.Start
 	if state, _ := s.Status(); state == service.StatusRunning {

@@ -140,7 +140,7 @@ func FuzzReader(f *testing.F) {
 }
 
 func ignoreEmpty() cmp.Option {
-	return cmp.Comparer(func(a, b []byte) bool { return bytes.Equal(a, b) })
+	return cmp.Comparer(bytes.Equal)
 }
 
 // A recording that is opened again goes on behind what a crash left.

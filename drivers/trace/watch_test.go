@@ -19,9 +19,8 @@ func (*loop) Close() error                                 { return nil }
 func (*loop) String() string                               { return "loop" }
 
 type loopConn struct {
-	text    []byte
-	written bytes.Buffer
-	over    bool
+	text []byte
+	over bool
 }
 
 func (c *loopConn) Read(p []byte) (int, error) {
