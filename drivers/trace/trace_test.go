@@ -234,7 +234,7 @@ func TestSlowFile(t *testing.T) {
 		data += uint64(len(e.Data))
 		lost += e.Lost
 	}
-	if data+lost != 100_000 || lost == 0 || data == 0 || got.Lost != lost || got.Written != data || got.Gaps != 1 {
+	if data+lost != 100_000 || lost == 0 || data == 0 || got.Lost != lost || got.Written != data || got.Gaps == 0 {
 		t.Errorf("%d recorded, %d in gaps of 100000; totals %+v", data, lost, got)
 	}
 }
