@@ -81,3 +81,61 @@ func TestCrashAtEveryPoint(t *testing.T) {
 		}
 	}
 }
+
+// Files that are due together are in the journal, on disk, before the first of them
+// is handed over, and each with the time that its messages then carry.
+func TestGroupIsNotedFirst(t *testing.T) {
+	r := newRig(t, nil)
+	const files = 2*groupSize + 3
+	for n := range files {
+		r.drop(fmt.Sprintf("%02d.csv", n), fmt.Sprintf("%d\n", n), files-n)
+	}
+	taken := 0
+	r.kill = func(at string) error {
+		if at != "read" {
+			return nil
+		}
+		onDisk := journal{path: r.o.Journal}
+		if err := onDisk.load(); err != nil {
+			t.Error(err)
+		}
+		if want := min((taken/groupSize+1)*groupSize, files); len(onDisk.files) != want {
+			t.Errorf("file %d: %d files are noted, want %d", taken, len(onDisk.files), want)
+		}
+		taken++
+		return nil
+	}
+	if err := r.turn(); err != nil {
+		t.Fatal(err)
+	}
+	if taken != files {
+		t.Errorf("%d files were taken, want %d", taken, files)
+	}
+}
+
+// BenchmarkLook is a backlog of 64 files, into a real spool on a real disk.
+func BenchmarkLook(b *testing.B) {
+	const files = 64
+	s, err := spool.Open(filepath.Join(b.TempDir(), "spool.db"), spool.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	r := newRig(b, nil)
+	r.handler = spooled{s}
+	round := 0
+	for b.Loop() {
+		b.StopTimer()
+		round++
+		for n := range files {
+			r.drop(fmt.Sprintf("%d-%02d.csv", round, n), fmt.Sprintf("%d %d\n", round, n), files-n)
+		}
+		_ = r.look(b.Context())
+		r.clock = r.clock.Add(r.o.Settle)
+		b.StartTimer()
+		if err := r.look(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(files*b.N)/b.Elapsed().Seconds(), "files/s")
+}

@@ -24,7 +24,8 @@
 //
 // Before the first message of a file is handed over, the journal holds, fsynced,
 // the file's name, size, time, digest, and the receive time that all of its
-// messages carry. After a crash, however long ago, the file is handed over again
+// messages carry; files that are due together are noted with one write. After a
+// crash, however long ago, the file is handed over again
 // with that same receive time, and the store knows the bytes as a re-send: nothing
 // is delivered twice, and what was not stored yet is stored now. With a re-send
 // window of 0 the store recognises nothing, and a crash in that moment doubles.

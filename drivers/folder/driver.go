@@ -144,11 +144,14 @@ func (d *Driver) look(ctx context.Context) error {
 	}
 	d.up()
 	defer d.flush()
-	for _, s := range due {
+	for i, s := range due {
 		if ctx.Err() != nil {
 			return nil
 		}
 		d.working(true) // each file has its own time
+		if i%groupSize == 0 {
+			d.announce(due[i:min(i+groupSize, len(due))])
+		}
 		if err := d.settle(s, d.take(ctx, s)); err != nil {
 			d.gauge(err.Error())
 			return err

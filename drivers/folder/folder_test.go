@@ -46,7 +46,7 @@ func lines() drivers.Kind {
 // rig is a driver whose looks the test makes, with a clock of its own.
 type rig struct {
 	*Driver
-	t     *testing.T
+	t     testing.TB
 	store *drivertest.Store
 	dir   string
 	clock time.Time
@@ -54,7 +54,7 @@ type rig struct {
 	kind  drivers.Kind
 }
 
-func newRig(t *testing.T, change func(*Options)) *rig {
+func newRig(t testing.TB, change func(*Options)) *rig {
 	r := &rig{t: t, kind: lines(), store: &drivertest.Store{}, dir: t.TempDir(), clock: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
 	o := Options{Path: r.dir, Pattern: "*.csv", Journal: filepath.Join(t.TempDir(), "folders", "x.json")}
 	if change != nil {

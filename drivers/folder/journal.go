@@ -30,6 +30,12 @@ type entry struct {
 	Stored   bool      `json:"stored,omitempty"`
 }
 
+// newEntry describes a file by its bytes.
+func newEntry(info fs.FileInfo, raw []byte, now time.Time) entry {
+	sum := sha256.Sum256(raw)
+	return entry{Size: info.Size(), Modified: info.ModTime(), Digest: hex.EncodeToString(sum[:]), Received: now}
+}
+
 // kept is how many files that are gone from the folder the journal still knows: a
 // power cut can undo a rename.
 const kept = 64
@@ -54,25 +60,33 @@ func (j *journal) load() error {
 	return nil
 }
 
-// begin notes that a file with these bytes is about to be handed over, and returns
-// what the journal says of it. A file that it knows keeps its receive time.
-func (j *journal) begin(name string, info fs.FileInfo, raw []byte, now time.Time, there map[string]bool) (entry, error) {
-	sum := sha256.Sum256(raw)
-	e := entry{Size: info.Size(), Modified: info.ModTime(), Digest: hex.EncodeToString(sum[:]), Received: now}
-	if old, ok := j.files[name]; ok && old.Size == e.Size && old.Modified.Equal(e.Modified) && old.Digest == e.Digest {
+// known returns what the journal says of a file with these bytes: nothing, or an
+// entry with the time when it was received first.
+func (j *journal) known(name string, e entry) (entry, bool) {
+	old, ok := j.files[name]
+	return old, ok && old.Size == e.Size && old.Modified.Equal(e.Modified) && old.Digest == e.Digest
+}
+
+// begin notes that a file is about to be handed over, and returns what the journal
+// says of it. A file that it knows keeps its receive time.
+func (j *journal) begin(name string, e entry, there map[string]bool) (entry, error) {
+	if old, ok := j.known(name, e); ok {
 		return old, nil
 	}
-	before, known := j.files[name]
+	return e, j.note(map[string]entry{name: e}, there)
+}
+
+// note begins several files with one write, which costs two flushes of the disk
+// however many they are.
+func (j *journal) note(fresh map[string]entry, there map[string]bool) error {
+	before := maps.Clone(j.files)
 	j.forget(there)
-	j.files[name] = e
-	if err := j.write(); err != nil {
-		delete(j.files, name)
-		if known {
-			j.files[name] = before
-		}
-		return entry{}, err
+	maps.Copy(j.files, fresh)
+	err := j.write()
+	if err != nil {
+		j.files = before
 	}
-	return e, nil
+	return err
 }
 
 // stored notes that all of a file is stored, though it could not be moved.

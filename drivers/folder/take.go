@@ -44,6 +44,40 @@ type fault struct {
 func (f fault) Error() string { return f.err.Error() }
 func (f fault) Unwrap() error { return f.err }
 
+// Files that are due together are noted together, since each write of the journal
+// waits for the disk. Half of what the journal keeps are moves that are not durable
+// yet; the group must fit beside them. Large files are noted one by one: for the
+// note they are read a second time.
+const (
+	groupSize = kept / 4
+	smallFile = 256 << 10
+)
+
+// announce notes the files of a group in the journal before the first of them is
+// taken. What cannot be noted here is noted, or at fault, when it is its turn.
+func (d *Driver) announce(group []*sighting) {
+	if len(group) < 2 {
+		return
+	}
+	fresh := map[string]entry{}
+	for _, s := range group {
+		if s.info.Size() > smallFile {
+			continue
+		}
+		raw, info, err := d.read(s)
+		if err != nil {
+			continue
+		}
+		e := newEntry(info, raw, d.now())
+		if _, ok := d.journal.known(s.name, e); !ok {
+			fresh[s.name] = e
+		}
+	}
+	if len(fresh) > 0 {
+		_ = d.journal.note(fresh, d.there())
+	}
+}
+
 // take stores all of a file and moves it.
 func (d *Driver) take(ctx context.Context, s *sighting) error {
 	raw, info, err := d.read(s)
@@ -53,7 +87,7 @@ func (d *Driver) take(ctx context.Context, s *sighting) error {
 	if err := d.at("read"); err != nil {
 		return err
 	}
-	e, err := d.journal.begin(s.name, info, raw, d.now(), d.there())
+	e, err := d.journal.begin(s.name, newEntry(info, raw, d.now()), d.there())
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStore, err)
 	}
