@@ -62,7 +62,7 @@ func arrows() []arrow {
 		{"drivers/astm", []string{"drivers", "drivers/session"}},
 		{"drivers/hl7", []string{"drivers", "drivers/mllp", "drivers/session"}},
 		{"drivers/poct", []string{"drivers", "drivers/session"}},
-		{"drivers/text", []string{"drivers"}},
+		{"drivers/text", []string{"drivers", "drivers/session"}},
 		{"drivers/drivertest", []string{"drivers"}},
 		{"drivers/trace", []string{"drivers"}},
 		{"drivers/anonymise", []string{"drivers"}},

@@ -27,8 +27,8 @@
 //
 // Bare records (option framing = "none") have no acknowledgement of their own.
 // Unless the option answer = "ack" says that the analyzer waits for one, it is not
-// answered and sends nothing twice: storing is then tried until it succeeds, and
-// nothing more is read before.
+// answered and sends nothing twice: while nothing can be stored, what it sends is
+// held in memory, as with the text driver.
 //
 // A session that ends before its message is whole is stored as broken: a person
 // sees it, and it is never delivered.

@@ -150,7 +150,7 @@ func (l *rawLink) breakOff(why string) session.Step {
 
 // put stores a piece of n bytes and then forgets them, also when that failed: an
 // analyzer that is answered keeps its message, and for another one the session
-// does not give up.
+// holds it.
 func (l *rawLink) put(p session.Piece, n int) session.Step {
 	l.after = func(err error) session.Step {
 		rest := copy(l.msg, l.msg[n:])

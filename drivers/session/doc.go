@@ -10,5 +10,6 @@
 //
 // The order is the promise: what a Step wants stored is on stable storage before
 // Link.Stored is called with nil, and only the Step that follows from that can
-// carry the acknowledgement.
+// carry the acknowledgement. An analyzer that gets no answers cannot be promised as
+// much: see [Unanswered].
 package session

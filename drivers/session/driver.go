@@ -1,10 +1,12 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/labcourier/labcourier/drivers"
@@ -28,17 +30,26 @@ type Config struct {
 type Driver struct {
 	Config
 	line *drivers.Line
+	held *hold // for an analyzer that gets no answers
 }
 
 var _ drivers.Driver = (*Driver)(nil)
 
 // New returns a driver. Nothing is opened before Run.
 func New(c Config) *Driver {
-	return &Driver{Config: c, line: drivers.NewLine(c.Deps.Port, c.Deps.Log, c.Options...)}
+	return &Driver{Config: c, line: drivers.NewLine(c.Deps.Port, c.Deps.Log, c.Options...), held: newHold()}
 }
 
 // Run receives until ctx ends.
-func (d *Driver) Run(ctx context.Context) error { return d.line.Run(ctx, d.serve) }
+func (d *Driver) Run(ctx context.Context) error {
+	coming, end := context.WithCancel(context.WithoutCancel(ctx))
+	var settling sync.WaitGroup
+	settling.Go(func() { d.settle(ctx, coming) })
+	err := d.line.Run(ctx, d.serve)
+	end()
+	settling.Wait()
+	return err
+}
 
 // Status tells how the link does.
 func (d *Driver) Status() drivers.Status { return d.line.Status() }
@@ -48,7 +59,7 @@ const writeTimeout = 5 * time.Second
 
 // serve runs the receiver over one connection.
 func (d *Driver) serve(ctx context.Context, session uint64, c drivers.Conn) error {
-	s := &conversation{timeout: d.StoreTimeout, line: d.line, stop: ctx, conn: c, link: d.NewLink(), keeper: Keeper{
+	s := &conversation{Driver: d, stop: ctx, conn: c, link: d.NewLink(), keeper: Keeper{
 		Source: d.Name, Kind: d.Kind, Session: session, Handler: d.Deps.Handler, Log: d.Deps.Log,
 	}}
 	err := Listen(c, s.link.Wait, s.take, s.silence)
@@ -102,13 +113,11 @@ func Answer(c drivers.Conn, reply []byte) error {
 
 // conversation is one connection's life.
 type conversation struct {
-	line   *drivers.Line
+	*Driver
 	stop   context.Context // ends when the agent stops
 	conn   drivers.Conn
 	link   Link
 	keeper Keeper
-
-	timeout time.Duration // of a step's stores
 }
 
 func (s *conversation) take(p []byte) error {
@@ -154,8 +163,10 @@ func (s *conversation) answer(step Step) error {
 			return err
 		}
 	}
-	for range step.Whole {
-		s.line.Acknowledged()
+	if !unanswered(s.link) { // the others are counted when they are stored
+		for range step.Whole {
+			s.line.Acknowledged()
+		}
 	}
 	if step.Close != "" {
 		return errors.New(step.Close)
@@ -164,12 +175,20 @@ func (s *conversation) answer(step Step) error {
 }
 
 // store hands pieces over in order and stops at the first that is not taken.
-// That is finished also while the agent stops.
+// That is finished also while the agent stops. Those of an analyzer that gets no
+// answers are held, since it never sends anything twice.
 func (s *conversation) store(pieces []Piece) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.stop), s.timeout)
+	if unanswered(s.link) {
+		for _, p := range pieces {
+			p.Payload = bytes.Clone(p.Payload)
+			s.hold(s.stop, s.keeper.message(p))
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.stop), s.StoreTimeout)
 	defer cancel()
 	for _, p := range pieces {
-		err := s.keep(ctx, p)
+		err := s.keeper.Keep(ctx, p)
 		if p.Stage == drivers.Broken {
 			s.line.Broken(p.Fault)
 			s.keeper.Note(p, err, "message broken off")
@@ -181,48 +200,6 @@ func (s *conversation) store(pieces []Piece) error {
 		}
 	}
 	return nil
-}
-
-// Pauses before a message that nobody will send again is tried once more, in
-// doubling steps.
-const (
-	minRetry = time.Second
-	maxRetry = 30 * time.Second
-)
-
-// keep hands one piece over; for an analyzer that is not answered, again and again
-// until it is taken.
-func (s *conversation) keep(ctx context.Context, p Piece) error {
-	err := s.keeper.Keep(ctx, p)
-	if !unanswered(s.link) {
-		return err
-	}
-	for pause := minRetry; err != nil; pause = min(2*pause, maxRetry) {
-		s.line.Refused("cannot store now, trying again: " + err.Error())
-		if errors.Is(err, drivers.ErrTooLarge) || !s.wait(pause) {
-			break
-		}
-		err = s.keepAgain(p)
-	}
-	return err
-}
-
-func (s *conversation) keepAgain(p Piece) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.stop), s.timeout)
-	defer cancel()
-	return s.keeper.Keep(ctx, p)
-}
-
-// wait pauses, and reports whether to go on.
-func (s *conversation) wait(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-s.stop.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
 
 func (s *conversation) tally() {

@@ -77,8 +77,10 @@ type Ending interface {
 // Unanswered is implemented by links whose analyzer may get no answers. Such an
 // analyzer never sends anything twice.
 type Unanswered interface {
-	// Unanswered reports whether this one gets none. Storing is then tried until
-	// it succeeds or the agent stops, and nothing more is read before.
+	// Unanswered reports whether this one gets none. What it sends while it
+	// cannot be stored is held in memory, up to a limit beyond which nothing more
+	// is read; Stored is called with nil as soon as a piece is held, and a message
+	// counts as received when it is on stable storage.
 	Unanswered() bool
 }
 

@@ -49,7 +49,7 @@ func FuzzSplit(f *testing.F) {
 			for p := range slices.Chunk(raw, step) {
 				b.feed(string(p))
 			}
-			b.do(b.link.Silence())
+			b.do(b.link.Silence(time.Time{}))
 			b.hangUp()
 			return b.log
 		}
@@ -81,7 +81,7 @@ func FuzzLink(f *testing.F) {
 			b.feed(string(raw[:n]))
 			raw = raw[n:]
 			if script>>4&1 != 0 && i%5 == 4 && b.link.Wait() > 0 {
-				b.do(b.link.Silence())
+				b.do(b.link.Silence(time.Time{}))
 			}
 			falseAck(t, b.log[before:])
 			if c := cap(b.link.msg) + cap(b.link.dec.buf) + cap(b.link.unsettled); c > 16<<10 {
@@ -132,7 +132,7 @@ func FuzzSender(f *testing.F) {
 			t.Skip("blank")
 		}
 		bench.feed(string(s.Wire(message)))
-		bench.do(bench.link.Silence())
+		bench.do(bench.link.Silence(time.Time{}))
 		want := "complete:" + strings.ReplaceAll(string(message), "\x03", "/")
 		if !slices.Contains(bench.log, want) {
 			t.Errorf("%q is not in %q", want, bench.log)

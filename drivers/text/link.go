@@ -5,33 +5,8 @@ import (
 	"time"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/session"
 )
-
-// Step is what a link wants done. Its slices are valid until the link is used
-// again.
-type Step struct {
-	// Store are pieces to be put on stable storage, in order. When there are
-	// any, Link.Stored must be called with the outcome before anything else.
-	Store []Piece
-
-	// Reply are the bytes to send, none if empty.
-	Reply []byte
-
-	// Whole is the number of complete messages that are now stored and, where
-	// the analyzer is answered, acknowledged by Reply.
-	Whole int
-
-	// Refused is why a frame is not taken, in words without content. Reply is
-	// then the configured refusal, or empty for silence.
-	Refused string
-}
-
-// Piece is something to be stored.
-type Piece struct {
-	Stage   drivers.Stage
-	Payload []byte // valid until the link is used again
-	Fault   string // for drivers.Broken
-}
 
 // Link receives from one analyzer: bytes, silences, hang-up and the outcome of a
 // store go in, steps come out. It is pure: it does no input or output and knows
@@ -45,11 +20,16 @@ type Link struct {
 	broken  string // why that message cannot be whole any more
 	skipped bool   // a frame of it was refused: nothing more of it is taken
 
-	unsettled []byte           // a message that a mark without answer ended, and that is not stored yet
-	after     func(error) Step // what follows Step.Store
-	pieces    []Piece
+	unsettled []byte                   // a message that a mark without answer ended, and that is not stored yet
+	after     func(error) session.Step // what follows Step.Store
+	pieces    []session.Piece
 	counts    map[string]uint64
 }
+
+var (
+	_ session.Link       = (*Link)(nil)
+	_ session.Unanswered = (*Link)(nil)
+)
 
 // NewLink returns a link for the analyzer that o describes. Accepting is asked
 // whenever the analyzer asks whether it may begin.
@@ -86,14 +66,14 @@ func (l *Link) Wait() time.Duration {
 
 // Feed takes bytes from the line until one of them asks for something, or all.
 // It returns how many it took.
-func (l *Link) Feed(p []byte) (n int, s Step) {
+func (l *Link) Feed(_ time.Time, p []byte) (n int, s session.Step) {
 	for n < len(p) {
 		used, e := l.dec.feed(p[n:])
 		n += used
 		if e.kind == nothing {
 			continue
 		}
-		if s = l.found(e); s.asks() {
+		if s = l.found(e); s.Asks() {
 			break
 		}
 	}
@@ -104,11 +84,7 @@ func (l *Link) Feed(p []byte) (n int, s Step) {
 	return n, s
 }
 
-func (s Step) asks() bool {
-	return len(s.Store) > 0 || len(s.Reply) > 0 || s.Whole > 0 || s.Refused != ""
-}
-
-func (l *Link) found(e event) Step {
+func (l *Link) found(e event) session.Step {
 	switch e.kind {
 	case whole:
 		return l.frame(e.text, e.end)
@@ -128,14 +104,17 @@ func (l *Link) found(e event) Step {
 	return l.endMark()
 }
 
+// Unanswered reports whether the analyzer gets no answers; see session.Unanswered.
+func (l *Link) Unanswered() bool { return !l.answers() }
+
 // answers reports whether the analyzer waits to be answered, and so keeps what
 // is not acknowledged.
 func (l *Link) answers() bool { return len(l.Ack) > 0 }
 
 // refuseFrame deals with a frame that cannot be taken.
-func (l *Link) refuseFrame(text []byte, why string) Step {
+func (l *Link) refuseFrame(text []byte, why string) session.Step {
 	if l.answers() {
-		return Step{Reply: l.Nak, Refused: why}
+		return session.Step{Reply: l.Nak, Refused: why}
 	}
 	s := l.cutFrame(text, why)
 	s.Refused = why
@@ -144,9 +123,9 @@ func (l *Link) refuseFrame(text []byte, why string) Step {
 
 // cutFrame keeps a frame of which only a part came, unless the analyzer will send
 // it again.
-func (l *Link) cutFrame(text []byte, why string) Step {
+func (l *Link) cutFrame(text []byte, why string) session.Step {
 	if l.answers() {
-		return Step{}
+		return session.Step{}
 	}
 	if len(text) > l.framing.max {
 		text = text[:l.framing.max]
@@ -159,46 +138,46 @@ func (l *Link) cutFrame(text []byte, why string) Step {
 		if l.last != nil && l.last.Match(text) {
 			return l.finish(why)
 		}
-		return Step{}
+		return session.Step{}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return Step{}
+		return session.Step{}
 	}
-	return l.store(Piece{Stage: drivers.Broken, Payload: text, Fault: why})
+	return l.store(session.Piece{Stage: drivers.Broken, Payload: text, Fault: why})
 }
 
-func (l *Link) store(p ...Piece) Step {
+func (l *Link) store(p ...session.Piece) session.Step {
 	l.pieces = append(l.pieces[:0], p...)
-	return Step{Store: l.pieces}
+	return session.Step{Store: l.pieces}
 }
 
-func (l *Link) busy(err error) Step {
-	return Step{Reply: l.Nak, Refused: "cannot store now: " + err.Error()}
+func (l *Link) busy(err error) session.Step {
+	return session.Step{Reply: l.Nak, Refused: "cannot store now: " + err.Error()}
 }
 
 // frame takes a good frame.
-func (l *Link) frame(text, end []byte) Step {
+func (l *Link) frame(text, end []byte) session.Step {
 	l.count("frames", 1)
 	if l.unsettled != nil {
-		return l.settle(l.busy, func() Step { return l.frame(text, end) })
+		return l.settle(l.busy, func() session.Step { return l.frame(text, end) })
 	}
 	if l.many() {
 		return l.add(text, end)
 	}
 	if len(bytes.TrimSpace(text)) == 0 { // a blank line is no message
-		return Step{Reply: l.Ack}
+		return session.Step{Reply: l.Ack}
 	}
-	l.after = func(err error) Step {
+	l.after = func(err error) session.Step {
 		if err != nil {
 			return l.busy(err)
 		}
-		return Step{Reply: l.Ack, Whole: 1}
+		return session.Step{Reply: l.Ack, Whole: 1}
 	}
-	return l.store(Piece{Stage: drivers.Complete, Payload: text})
+	return l.store(session.Piece{Stage: drivers.Complete, Payload: text})
 }
 
 // enquiry answers an analyzer that asks whether it may begin.
-func (l *Link) enquiry() Step {
+func (l *Link) enquiry() session.Step {
 	if l.unsettled != nil {
 		return l.settle(l.busy, l.enquiry)
 	}
@@ -207,21 +186,21 @@ func (l *Link) enquiry() Step {
 		return l.grant()
 	}
 	// It is kept if it can be; the analyzer is about to send it again.
-	l.after = func(error) Step { return l.grant() }
+	l.after = func(error) session.Step { return l.grant() }
 	return l.store(left)
 }
 
-func (l *Link) grant() Step {
+func (l *Link) grant() session.Step {
 	if err := l.accepting(); err != nil {
 		return l.busy(err)
 	}
-	return Step{Reply: l.Ack}
+	return session.Step{Reply: l.Ack}
 }
 
 // endMark ends the message. The mark has no answer: a message that cannot be
 // stored now stays a durable draft, and what the analyzer sends next is refused
 // until it is.
-func (l *Link) endMark() Step {
+func (l *Link) endMark() session.Step {
 	if l.unsettled != nil {
 		return l.settleQuietly()
 	}
@@ -229,11 +208,11 @@ func (l *Link) endMark() Step {
 }
 
 // Stored tells how storing Step.Store went.
-func (l *Link) Stored(err error) Step {
+func (l *Link) Stored(_ time.Time, err error) session.Step {
 	after := l.after
 	l.after = nil
 	if after == nil {
-		return Step{}
+		return session.Step{}
 	}
 	return after(err)
 }

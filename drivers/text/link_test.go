@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labcourier/labcourier/drivers/session"
 )
 
 var errStore = errors.New("disk on fire")
@@ -31,13 +33,13 @@ func newBench(t testing.TB, o Options) *bench {
 
 func (b *bench) feed(s string) {
 	for p := []byte(s); len(p) > 0; {
-		n, step := b.link.Feed(p)
+		n, step := b.link.Feed(time.Time{}, p)
 		p = p[n:]
 		b.do(step)
 	}
 }
 
-func (b *bench) do(s Step) {
+func (b *bench) do(s session.Step) {
 	for {
 		if s.Refused != "" {
 			b.log = append(b.log, "refused")
@@ -64,13 +66,17 @@ func (b *bench) do(s Step) {
 			}
 			b.log = append(b.log, fmt.Sprintf("%s:%s", p.Stage, strings.ReplaceAll(string(p.Payload), "\x03", "/")))
 		}
-		s = b.link.Stored(err)
+		s = b.link.Stored(time.Time{}, err)
 	}
 }
 
 func (b *bench) hangUp() {
-	for range hangUps {
-		b.do(b.link.HangUp())
+	for {
+		s := b.link.HangUp(time.Time{})
+		if !s.Asks() {
+			return
+		}
+		b.do(s)
 	}
 }
 
@@ -117,8 +123,8 @@ func TestLink(t *testing.T) {
 		{"a run of STX", stx, func(b *bench) { b.feed("\x02\x02\x02abc\x03") }, []string{"complete:abc", "whole"}},
 		{"STX in the middle", stx, func(b *bench) { b.feed("\x02ab\x02cd\x03") }, []string{"broken:ab", "complete:cd", "whole"}},
 		{"STX in the middle, sent again", acks, func(b *bench) { b.feed("\x02ab" + xored("cd")) }, []string{"complete:cd", "whole", "ACK"}},
-		{"silence in a frame", stx, func(b *bench) { b.feed("\x02ab"); b.do(b.link.Silence()) }, []string{"broken:ab"}},
-		{"silence in a frame of an analyzer that waits", acks, func(b *bench) { b.feed("\x02ab"); b.do(b.link.Silence()) }, nil},
+		{"silence in a frame", stx, func(b *bench) { b.feed("\x02ab"); b.do(b.link.Silence(time.Time{})) }, []string{"broken:ab"}},
+		{"silence in a frame of an analyzer that waits", acks, func(b *bench) { b.feed("\x02ab"); b.do(b.link.Silence(time.Time{})) }, nil},
 		{"records to the last", last, func(b *bench) { b.feed(xored("1") + xored("2") + xored("8")) },
 			[]string{"ACK", "ACK", "complete:1/2/8/", "whole", "ACK"}},
 		{"the last cannot be stored, and comes again", last, func(b *bench) { b.fail = 1; b.feed(xored("1") + xored("8") + xored("8")) },
@@ -126,7 +132,7 @@ func TestLink(t *testing.T) {
 		{"the first before the last", last, func(b *bench) { b.feed(xored("1") + xored("2") + xored("1") + xored("8")) },
 			[]string{"ACK", "ACK", "broken:1/2/", "ACK", "complete:1/8/", "whole", "ACK"}},
 		{"hang-up before the last", last, func(b *bench) { b.feed(xored("1")); b.hangUp() }, []string{"ACK", "broken:1/"}},
-		{"silence before the last", last, func(b *bench) { b.feed(xored("1")); b.do(b.link.Silence()); b.feed(xored("1") + xored("8")) },
+		{"silence before the last", last, func(b *bench) { b.feed(xored("1")); b.do(b.link.Silence(time.Time{})); b.feed(xored("1") + xored("8")) },
 			[]string{"ACK", "broken:1/", "ACK", "complete:1/8/", "whole", "ACK"}},
 		{"a message that is too long", small, func(b *bench) {
 			b.feed(xored("1234567890") + xored("2234567890") + xored("3") + xored("8") + xored("1") + xored("8"))
@@ -151,7 +157,7 @@ func TestLink(t *testing.T) {
 		{"a new enquiry in the middle", eot, func(b *bench) { b.feed("\x05" + xored("1") + "\x05" + xored("2") + "\x04") },
 			[]string{"ACK", "draft:1/", "ACK", "broken:1/", "ACK", "draft:2/", "ACK", "complete:2/", "whole"}},
 		{"an enquiry while nothing can be stored", eot, func(b *bench) { b.busy = errStore; b.feed("\x05") }, []string{"refused", "NAK"}},
-		{"silence ends", idle, func(b *bench) { b.feed(xored("H") + xored("2")); b.do(b.link.Silence()) },
+		{"silence ends", idle, func(b *bench) { b.feed(xored("H") + xored("2")); b.do(b.link.Silence(time.Time{})) },
 			[]string{"draft:H/", "ACK", "draft:H/2/", "ACK", "complete:H/2/", "whole"}},
 		{"the next begins", idle, func(b *bench) { b.feed(xored("H") + xored("H")) }, []string{"draft:H/", "ACK", "complete:H/", "draft:H/", "whole", "ACK"}},
 		{"the next begins, and the one before cannot be stored", idle, func(b *bench) { b.feed(xored("H") + xored("1")); b.fail = 1; b.feed(xored("H") + xored("H")) },

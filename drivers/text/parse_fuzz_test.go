@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
@@ -134,10 +135,10 @@ func BenchmarkLink(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for p := raw; len(p) > 0; {
-					n, step := link.Feed(p)
+					n, step := link.Feed(time.Time{}, p)
 					p = p[n:]
 					for len(step.Store) > 0 {
-						step = link.Stored(nil)
+						step = link.Stored(time.Time{}, nil)
 					}
 				}
 			}

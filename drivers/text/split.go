@@ -1,10 +1,10 @@
 package text
 
 import (
-	"bytes"
-	"fmt"
+	"time"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/session"
 )
 
 // Split cuts captured traffic into messages without a link; see drivers.Kind. It
@@ -22,45 +22,28 @@ func Split(raw []byte, s drivers.Section) (messages []drivers.Message, faults []
 	if wide(raw) && !unmarked(o.Frame.By) {
 		return nil, []string{"it is UTF-16, in which no frame can be found: use frame.by = \"file\", or set the analyzer's export to UTF-8"}
 	}
-	c := &collector{link: link}
-	for p := raw; len(p) > 0; {
-		n, step := link.Feed(p)
-		p, c.offset = p[n:], c.offset+n
-		c.do(step)
+	messages, faults = session.Split(KindName, "frame", &captured{Link: link}, raw)
+	if len(messages) == 0 && len(faults) == 0 {
+		faults = []string{"no frame was found: compare frame with the bytes of the capture"}
 	}
-	if link.Message.Idle > 0 && !link.dec.inside() || link.framing.kind == byIdle {
-		c.do(link.Silence())
-	}
-	for step := link.HangUp(); step.asks(); step = link.HangUp() {
-		c.do(step)
-	}
-	if len(c.messages) == 0 && len(c.faults) == 0 {
-		c.faults = append(c.faults, "no frame was found: compare frame with the bytes of the capture")
-	}
-	return c.messages, c.faults
+	return messages, faults
 }
 
-// collector stands in for the line and the store.
-type collector struct {
-	link     *Link
-	offset   int
-	messages []drivers.Message
-	faults   []string
+// captured is a link at the end of a capture: a silence, and then the hang-up.
+type captured struct {
+	*Link
+	ended bool
 }
 
-func (c *collector) do(step Step) {
-	for {
-		if step.Refused != "" {
-			c.faults = append(c.faults, fmt.Sprintf("byte %d: what ends here is refused: %s", c.offset, step.Refused))
+// HangUp ends the capture.
+func (c *captured) HangUp(now time.Time) session.Step {
+	l := c.Link
+	if !c.ended && (l.Message.Idle > 0 && !l.dec.inside() || l.framing.kind == byIdle) {
+		c.ended = true
+		if s := l.Silence(now); s.Asks() {
+			return s
 		}
-		if len(step.Store) == 0 {
-			return
-		}
-		for _, p := range step.Store {
-			if p.Stage != drivers.Draft {
-				c.messages = append(c.messages, drivers.Message{Kind: KindName, Payload: bytes.Clone(p.Payload), Stage: p.Stage, Fault: p.Fault})
-			}
-		}
-		step = c.link.Stored(nil)
 	}
+	c.ended = true
+	return l.HangUp(now)
 }

@@ -109,6 +109,25 @@ func write(port *drivertest.Port, raw []byte, n int) {
 	synctest.Wait()
 }
 
+// The status names what changes how bytes are read.
+func TestOptionsInForce(t *testing.T) {
+	plain := text.Options{Frame: text.Frame{By: "idle", Idle: time.Second}, Record: options(t, "csv-printer").Record}
+	bent := plain
+	bent.CloseEnds, bent.Decimal = true, ","
+	for _, c := range []struct {
+		o    text.Options
+		want []string
+	}{{plain, nil}, {bent, []string{"close_ends = true", "decimal = ,"}}} {
+		d, err := text.New("bench", with(c.o), drivers.Deps{Port: drivertest.NewPort(), Handler: &drivertest.Store{}, Log: zerolog.Nop()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.Status().Options; !slices.Equal(got, c.want) {
+			t.Errorf("options %q, want %q", got, c.want)
+		}
+	}
+}
+
 // An analyzer that is not answered: what the suite shows of the others.
 func TestWithoutAnswers(t *testing.T) {
 	for _, name := range []string{"kx-21", "rapidlab-348", "csv-printer", "xml-export"} {

@@ -1,4 +1,4 @@
-package text
+package session
 
 import (
 	"context"
@@ -77,9 +77,9 @@ func (h *hold) drop() {
 	notify(h.room)
 }
 
-// keep puts a message into the hold. It waits for room until the agent stops;
-// what is in the hands of a connection then goes in as well.
-func (d *Driver) keep(stop context.Context, m drivers.Message) {
+// hold puts a message into the hold. It waits for room until the agent stops; what
+// is in the hands of a connection then goes in as well.
+func (d *Driver) hold(stop context.Context, m drivers.Message) {
 	for !d.held.add(m, stop.Err() != nil) {
 		select {
 		case <-d.held.room:
@@ -135,18 +135,26 @@ func (d *Driver) settle(stop, coming context.Context) {
 	}
 }
 
+// receive hands one message over. That is finished also while the agent stops.
+func (d *Driver) receive(m drivers.Message) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d.StoreTimeout)
+	defer cancel()
+	return d.Deps.Handler.Receive(ctx, m)
+}
+
 // settled notes that a message is stored, or is too large ever to be.
 func (d *Driver) settled(m drivers.Message, err error) {
 	p := Piece{Stage: m.Stage, Payload: m.Payload, Fault: m.Fault}
+	k := Keeper{Log: d.Deps.Log}
 	if p.Stage == drivers.Broken {
 		d.line.Broken(p.Fault)
-		note(d.log.Warn(), p).Str("reason", p.Fault).AnErr("keep", err).Msg("message broken off")
+		k.Note(p, err, "message broken off")
 	}
 	switch {
 	case err != nil:
 		d.line.Refused("cannot store: " + err.Error())
 		d.line.Count("lost_messages", 1)
-		note(d.log.Error(), p).Err(err).Msg("not stored, and nobody will send it again")
+		k.Note(p, err, "not stored, and nobody will send it again")
 	case p.Stage == drivers.Complete:
 		d.line.Acknowledged()
 	}
@@ -154,10 +162,11 @@ func (d *Driver) settled(m drivers.Message, err error) {
 
 // lose gives up what is held.
 func (d *Driver) lose(err error) {
+	k := Keeper{Log: d.Deps.Log}
 	for m, left := d.held.first(); left > 0; m, left = d.held.first() {
 		d.line.Count("lost_messages", 1)
-		note(d.log.Error(), Piece{Stage: m.Stage, Payload: m.Payload}).Err(err).
-			Msg("lost: it could not be stored before the agent stopped, and nobody will send it again; have the analyzer print it anew")
+		k.Note(Piece{Stage: m.Stage, Payload: m.Payload}, err,
+			"lost: it could not be stored before the agent stopped, and nobody will send it again; have the analyzer print it anew")
 		d.held.drop()
 	}
 }
