@@ -51,14 +51,25 @@ func (s simulation) role() (role, error) {
 			as.kind = k
 		}
 	}
-	if as.kind.Name == text.KindName && an != nil {
-		var o text.Options
-		if err := as.section.Decode(&o); err != nil {
-			return as, err
-		}
-		as.model = as.model.Described(o)
+	if an != nil {
+		as.model, err = described(as)
 	}
-	return as, nil
+	return as, err
+}
+
+// described is the model as the analyzer's own table says that it speaks.
+func described(as role) (simulator.Model, error) {
+	switch as.kind.Name {
+	case text.KindName:
+		var o text.Options
+		err := as.section.Decode(&o)
+		return as.model.Described(o), err
+	case astm.KindName:
+		var o astm.Options
+		err := as.section.Decode(&o)
+		return as.model.Optioned(o), err
+	}
+	return as.model, nil
 }
 
 // configured is the driver that is asked for, and the analyzer of the
@@ -92,8 +103,17 @@ func senderTo(pt drivers.Port, m simulator.Model) simulator.Sender {
 	return m.Sender()
 }
 
+// answered says what is known of a message once it was sent.
+func answered(pt drivers.Port, m simulator.Model) string {
+	if _, drops := pt.(*simulator.Dropper); drops || m.Answered() {
+		return "acknowledged"
+	}
+	return "sent; such an analyzer gets no answer"
+}
+
 // playMessages sends what the driver finds in a capture, message by message.
-func (p *program) playMessages(ctx context.Context, c drivers.Conn, sender simulator.Sender, as role, raw []byte) error {
+func (p *program) playMessages(ctx context.Context, pt drivers.Port, c drivers.Conn, as role, raw []byte) error {
+	sender := senderTo(pt, as.model)
 	if as.kind.Name == text.KindName && as.model.Text == nil {
 		_, err := as.model.Renders()
 		return usageError{err}
@@ -109,7 +129,7 @@ func (p *program) playMessages(ctx context.Context, c drivers.Conn, sender simul
 		if err := sender.Send(ctx, c, m.Payload); err != nil {
 			return fmt.Errorf("message %d: %w", i+1, err)
 		}
-		fmt.Fprintf(p.out, "message %d, %d bytes: acknowledged\n", i+1, len(m.Payload))
+		fmt.Fprintf(p.out, "message %d, %d bytes: %s\n", i+1, len(m.Payload), answered(pt, as.model))
 	}
 	return nil
 }
@@ -135,7 +155,7 @@ func (p *program) play(ctx context.Context, pt drivers.Port, as role, name strin
 	}
 	defer c.Close()
 	if as.kind.Name != astm.KindName || bytes.IndexByte(raw, astm.STX) < 0 {
-		return p.playMessages(ctx, c, senderTo(pt, as.model), as, raw)
+		return p.playMessages(ctx, pt, c, as, raw)
 	}
 	refused := 0
 	err = simulator.Play(ctx, c, raw, answerWait, func(t simulator.Turn, answer byte) {

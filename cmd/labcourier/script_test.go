@@ -49,6 +49,9 @@ timezone = "Europe/Zurich"
 charset = "iso-8859-1"
 `, free[2], free[1], free[0])
 		e.Setenv("LAB_PASSWORD", "secret")
+		if err := os.WriteFile(filepath.Join(e.WorkDir, "bare.toml"), []byte(lab+"astm = { framing = \"none\", answer = \"ack\" }\n"), 0o600); err != nil {
+			return err
+		}
 		return os.WriteFile(filepath.Join(e.WorkDir, "lab.toml"), []byte(lab), 0o600)
 	}})
 }

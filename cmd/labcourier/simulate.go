@@ -34,7 +34,8 @@ the answers where the analyzer did; of the others, message by message.
 A recording of tap, capture or detect is replayed whatever its protocol: the analyzer's bytes are sent
 again, each time waiting for an answer where there was one. --timing keeps the pauses.
 
-What a text analyzer sends is described in a configuration: name it with --config and --analyzer.`
+What a text analyzer sends is described in a configuration: name it with --config and --analyzer.
+So is whether an ASTM analyzer sends frames or bare records (framing = "none").`
 
 func (p *program) simulateCommand() *cobra.Command {
 	var s simulation
@@ -138,7 +139,7 @@ func (p *program) makeUp(ctx context.Context, pt drivers.Port, model simulator.M
 		},
 		Acknowledged: func(m []byte) {
 			sent++
-			fmt.Fprintf(p.out, "%s  message %d, %d bytes: acknowledged\n", time.Now().Format(time.TimeOnly), sent, len(m))
+			fmt.Fprintf(p.out, "%s  message %d, %d bytes: %s\n", time.Now().Format(time.TimeOnly), sent, len(m), answered(pt, model))
 		},
 		Failed: func(err error) { fmt.Fprintf(p.err, "not acknowledged, sending it again: %v\n", err) },
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/labcourier/labcourier/drivers/astm"
 	"github.com/labcourier/labcourier/drivers/hl7"
 	"github.com/labcourier/labcourier/drivers/poct"
 	"github.com/labcourier/labcourier/drivers/text"
@@ -31,6 +32,8 @@ type Model struct {
 	// Text is, for "text", how the analyzer's messages look: the text table that
 	// labcourier reads them with. No built-in model has one; see Described.
 	Text *text.Options
+
+	bare *Bare // ASTM without frames; see Optioned
 }
 
 // Test is one measurand with the range in which values are made up. Low and
@@ -115,7 +118,29 @@ func (m Model) Sender() Sender {
 		}
 		return s
 	}
+	if m.bare != nil {
+		return *m.bare
+	}
 	return ASTM{FrameText: m.FrameText, PerRecord: m.PerRecord}
+}
+
+// Optioned is the model of an ASTM analyzer that labcourier reads with these
+// options: with or without frames.
+func (m Model) Optioned(o astm.Options) Model {
+	m.bare = nil
+	if o.Framing == "none" {
+		m.bare = &Bare{Answered: o.Answer == "ack"}
+	}
+	return m
+}
+
+// Answered reports whether the analyzer waits for an acknowledgement. One that does
+// not takes for received what it has written.
+func (m Model) Answered() bool {
+	if m.Driver == text.KindName && m.Text != nil {
+		return len(m.Text.Ack) > 0
+	}
+	return m.bare == nil || m.bare.Answered
 }
 
 // Generator makes up one analyzer's results. The same seed makes the same ones.

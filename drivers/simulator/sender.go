@@ -54,3 +54,37 @@ func (a ASTM) Send(ctx context.Context, c drivers.Conn, message []byte) error {
 		}
 	}
 }
+
+// Bare sends LIS02 records as they are, without the frames and the handshake of
+// LIS01: what a receiver with framing = "none" reads.
+type Bare struct {
+	Answered bool // an ACK is waited for; without, what was written counts as taken
+}
+
+var _ Sender = Bare{}
+
+// Send writes message and waits for the answer, if there is one.
+func (b Bare) Send(ctx context.Context, c drivers.Conn, message []byte) error {
+	if _, err := c.Write(message); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	if !b.Answered {
+		return nil
+	}
+	if err := c.SetReadDeadline(time.Now().Add(astm.ReplyTimeout)); err != nil {
+		return err
+	}
+	buf := make([]byte, 1)
+	_, err := c.Read(buf)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return astm.ErrNoAnswer
+	case err != nil:
+		return fmt.Errorf("wait for the answer: %w", err)
+	case buf[0] != astm.ACK:
+		return astm.ErrRefused
+	}
+	return nil
+}

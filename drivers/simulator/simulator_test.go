@@ -193,3 +193,30 @@ func TestAnalyzerSendsUntilAcknowledged(t *testing.T) {
 		}
 	})
 }
+
+// Bare records need no handshake; where an answer is waited for, only ACK will do.
+func TestBare(t *testing.T) {
+	for answer, want := range map[string]error{"\x06": nil, "\x15": astm.ErrRefused} {
+		here, there := net.Pipe()
+		got := make(chan string, 1)
+		go func() {
+			buf := make([]byte, 64)
+			n, _ := there.Read(buf)
+			got <- string(buf[:n])
+			there.Write([]byte(answer))
+		}()
+		if err := (Bare{Answered: true}).Send(t.Context(), pipeConn{here}, []byte("H|\\^&\rL|1|N\r")); !errors.Is(err, want) {
+			t.Errorf("after %q: %v, want %v", answer, err, want)
+		}
+		if sent := <-got; sent != "H|\\^&\rL|1|N\r" {
+			t.Errorf("sent %q", sent)
+		}
+	}
+	m, _ := ModelNamed("haematology")
+	if bare := m.Optioned(astm.Options{Framing: "none"}); bare.Answered() || bare.Sender() != (Bare{}) {
+		t.Errorf("%+v", bare.Sender())
+	}
+	if !m.Optioned(astm.Options{}).Answered() {
+		t.Error("frames are answered")
+	}
+}
