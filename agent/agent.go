@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -84,7 +85,7 @@ func Open(o Options) (_ *Agent, err error) {
 	if err := a.openDelivery(); err != nil {
 		return nil, err
 	}
-	if a.alerts, err = AlertWays(cfg, component(a.o.Log, "alert")); err != nil {
+	if a.alerts, err = AlertWays(cfg, a.component("alert")); err != nil {
 		return nil, err
 	}
 	if err := a.openStatus(); err != nil {
@@ -103,14 +104,14 @@ func (a *Agent) openStatus() error {
 	AddCalls(steer, a.spool, cfg, a.o.Kinds)
 	messages, err := browse.New(browse.Options{
 		Admin: admin.Direct(steer, token), Token: token, Read: a.read, Analyzers: a.lanes, Waiting: a.waitReason,
-		Server: cfg.Server.URL, Log: component(a.o.Log, "browse"),
+		Server: cfg.Server.URL, Log: a.component("browse"),
 	})
 	if err != nil {
 		return err
 	}
 	a.status, err = status.NewServer(status.Options{
 		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: steer,
-		History: a.history, Browse: messages, BrowsePaths: browse.Paths(), Extra: a.o.Arrivals, Log: component(a.o.Log, "status"),
+		History: a.history, Browse: messages, BrowsePaths: browse.Paths(), Extra: a.o.Arrivals, Log: a.component("status"),
 	})
 	return err
 }
@@ -135,8 +136,18 @@ func (a *Agent) Close() error { return a.spool.Close() }
 // StatusAddr is the address of the status endpoint.
 func (a *Agent) StatusAddr() string { return a.status.Addr() }
 
-func component(log zerolog.Logger, name string) zerolog.Logger {
-	return log.With().Str("component", name).Logger()
+// component is the log of a part of the agent, with a level of its own if the
+// configuration gives it one.
+func (a *Agent) component(name string) zerolog.Logger {
+	log := a.o.Log.With().Str("component", name).Logger()
+	_, part, ok := strings.Cut(name, "-") // that of the second server
+	if !ok {
+		part = name
+	}
+	if level, err := zerolog.ParseLevel(a.o.Config.Log.Levels[part]); err == nil && level != zerolog.NoLevel {
+		return log.Level(level)
+	}
+	return log
 }
 
 func spoolOptions(cfg *config.Config) spool.Options {
@@ -187,7 +198,7 @@ func (a *Agent) newSource(an config.Analyzer) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := a.o.Log.With().Str("analyzer", an.Name).Logger()
+	log := a.component("drivers").With().Str("analyzer", an.Name).Logger()
 	watched, feed := trace.Watch(port)
 	driver, err := kind.Driver(an.Name, an.Section, drivers.Deps{Port: watched, Handler: newIntake(a.spool), Log: log})
 	if err != nil {
@@ -243,11 +254,11 @@ func (a *Agent) openDelivery() error {
 // that to another. The prefix tells them apart in the log.
 func (a *Agent) newDelivery(s config.Server, queue deliver.Queue, analyzers []config.Analyzer, prefix string) (*auth.Authorizer, *deliver.Deliverer, error) {
 	cfg := a.o.Config
-	toServer, toTokens, err := httpClients(s, component(a.o.Log, prefix+"http"))
+	toServer, toTokens, err := httpClients(s, a.component(prefix+"http"))
 	if err != nil {
 		return nil, nil, err
 	}
-	signer, err := auth.New(authOptions(s, toServer, toTokens, component(a.o.Log, prefix+"auth")))
+	signer, err := auth.New(authOptions(s, toServer, toTokens, a.component(prefix+"auth")))
 	if err != nil {
 		return nil, nil, fmt.Errorf("authorisation at the %sserver: %w", prefix, err)
 	}
@@ -265,7 +276,7 @@ func (a *Agent) newDelivery(s config.Server, queue deliver.Queue, analyzers []co
 		MaxBody:     int(s.MaxBody),
 		Grace:       cfg.Agent.StopTimeout / 2,
 		UserAgent:   "labcourier/" + a.o.Version,
-		Log:         component(a.o.Log, prefix+"deliver"),
+		Log:         a.component(prefix + "deliver"),
 	})
 	return signer, d, err
 }

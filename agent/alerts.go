@@ -55,7 +55,7 @@ func reading(s config.Secret) func() (string, error) {
 // alert tells people what is wrong until ctx ends. It disturbs nothing: what it
 // cannot send is in the log.
 func (a *Agent) alert(ctx context.Context) error {
-	cfg, log := a.o.Config, component(a.o.Log, "alert")
+	cfg, log := a.o.Config, a.component("alert")
 	l := cfg.Alerts
 	return alert.Run(ctx, alert.Options{
 		Agent: cfg.Agent.Name, Version: a.o.Version, Look: a.Snapshot,

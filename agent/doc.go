@@ -74,7 +74,7 @@
 //	go.etcd.io/bbolt            the spool's store: one file, ACID, in wide use
 //	github.com/tarm/serial      serial lines; in drivers/port only
 //	github.com/kardianos/service  runs under the service managers of Windows and Linux
-//	github.com/coreos/go-systemd  readiness and watchdog of systemd, without its library
+//	github.com/coreos/go-systemd  readiness, watchdog and journal of systemd, without its library
 //	golang.org/x/oauth2         the token request
 //	github.com/go-jose/go-jose/v4  keys in every form, and their signatures
 //	golang.org/x/net/http/httpproxy  what goes through the proxy; net/http hides its own
@@ -83,6 +83,7 @@
 //	github.com/pelletier/go-toml/v2  the only TOML parser that places every key
 //	github.com/spf13/cobra      subcommands, help and completion as people know them
 //	github.com/prometheus/client_golang  /metrics, in the formats that monitoring reads
+//	gopkg.in/natefinch/lumberjack.v2  a log file that is begun anew by size and age
 //	github.com/wneessen/go-mail  alerts by e-mail; net/smtp is frozen
 //	github.com/cenkalti/backoff/v5   exponential pauses with jitter
 //	golang.org/x/time           a limit for tries to sign in

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"maps"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -93,8 +95,23 @@ func (t table) status(s *Status) {
 
 func (t table) log(l *Log) {
 	t.read(l)
-	t.oneOf("level", l.Level, "trace", "debug", "info", "warn", "error")
+	levels := []string{"trace", "debug", "info", "warn", "error"}
+	t.oneOf("level", l.Level, levels...)
 	t.oneOf("format", l.Format, "auto", "console", "json")
+	for _, name := range slices.Sorted(maps.Keys(l.Levels)) {
+		if in := t.sub("levels"); slices.Contains(LogComponents(), name) {
+			in.oneOf(name, l.Levels[name], levels...)
+		} else {
+			in.fault(name, "is no part of labcourier that has a level of its own", "use "+quoted(LogComponents()))
+		}
+	}
+	if t.has("file") {
+		l.File = t.c.abs(l.File)
+		t.filePath("file", l.File)
+	}
+	t.size("max_size", l.MaxSize, MiB, GiB)
+	t.span("max_age", l.MaxAge, 0, 10*365*24*time.Hour)
+	t.number("max_files", l.MaxFiles, 0, 10000)
 }
 
 func (t table) spool(s *Spool) {

@@ -134,6 +134,19 @@ type Status struct {
 type Log struct {
 	Level  string `toml:"level"`  // "trace", "debug", "info", "warn" or "error"
 	Format string `toml:"format"` // "auto", "console" or "json"
+
+	Levels map[string]string `toml:"levels"` // of components, see LogComponents
+
+	File     string        `toml:"file"`      // written besides; "" for none
+	MaxSize  Size          `toml:"max_size"`  // from which on a new file is begun
+	MaxAge   time.Duration `toml:"max_age"`   // how long old files are kept; 0: for ever
+	MaxFiles int           `toml:"max_files"` // and how many; 0: all
+}
+
+// LogComponents names the parts of the agent that can have a log level of their
+// own.
+func LogComponents() []string {
+	return []string{"alert", "auth", "browse", "deliver", "drivers", "http", "status"}
 }
 
 // Spool is the table [spool].

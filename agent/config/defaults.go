@@ -37,7 +37,10 @@ func (o *Orders) setDefaults() { o.Unmatched, o.MaxAge = "send", 30*24*time.Hour
 
 func (s *Status) setDefaults() { s.Listen = "127.0.0.1:8686" }
 
-func (l *Log) setDefaults() { l.Level, l.Format = "info", "auto" }
+func (l *Log) setDefaults() {
+	l.Level, l.Format = "info", "auto"
+	l.MaxSize, l.MaxAge, l.MaxFiles = 20*MiB, 30*24*time.Hour, 10
+}
 
 func (s *Spool) setDefaults() {
 	s.ResendWindow = 30 * time.Minute // see doc.go

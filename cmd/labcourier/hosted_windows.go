@@ -59,7 +59,7 @@ func (s *windowsService) Execute(_ []string, requests <-chan svc.ChangeRequest, 
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- s.serve(ctx, host{log: eventWriter{s.events}, opened: s.open}) }()
+	go func() { ended <- s.serve(ctx, host{log: eventWriter{s.events}, sparing: true, opened: s.open}) }()
 
 	// A damaged spool is read out while the start is pending.
 	now := svc.Status{State: svc.StartPending, WaitHint: uint32((10 * time.Second).Milliseconds())}

@@ -50,7 +50,11 @@ func (w *world) startInProcess(t testing.TB) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := agent.Open(agent.Options{Config: cfg, Kinds: kinds(), Version: "test", Log: zerolog.New(w.log), OpenPort: openPort})
+	log, endLog := zerolog.New(w.log), func() {}
+	if cfg.Log.File != "" {
+		log, endLog = host{log: w.log}.openLog(cfg.Log)
+	}
+	a, err := agent.Open(agent.Options{Config: cfg, Kinds: kinds(), Version: "test", Log: log, OpenPort: openPort})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +66,7 @@ func (w *world) startInProcess(t testing.TB) (stop func()) {
 		if err := <-ended; err != nil {
 			t.Errorf("agent ended with %v", err)
 		}
+		endLog()
 	}
 }
 

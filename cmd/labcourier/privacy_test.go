@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +24,9 @@ func TestNoPatientDataInSight(t *testing.T) {
 	w := newWorld(t, 1)
 	var log lockedBuffer
 	w.log = &log
+	file := filepath.Join(w.dir, "log", "labcourier.log")
+	w.logKeys = fmt.Sprintf("file = '%s'\nlevel = \"info\"\nlevels = { deliver = \"trace\", drivers = \"trace\", http = \"trace\", auth = \"trace\" }\n", file)
+	w.writeConfig("")
 	w.startServer()
 	w.server.SetFault(sandbox.OnBundle(sandbox.Times(1, sandbox.RefuseEntry(0, 400))))
 	stop := w.startInProcess(t)
@@ -67,7 +73,20 @@ func TestNoPatientDataInSight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"log": log.String(), "status": string(shown)} {
+	filed, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(filed), "parked") {
+		t.Errorf("the log file says %q, %v", filed, err)
+	}
+	written := map[string]string{"log": log.String(), "status": string(shown)}
+	others, _ := filepath.Glob(filepath.Join(w.dir, "log", "*"))
+	for _, name := range others {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written[name] = string(text)
+	}
+	for name, text := range written {
 		for line := range strings.SplitSeq(text, "\n") {
 			if strings.Contains(strings.ToUpper(line), "PRIVATE") {
 				t.Errorf("patient data in the %s: %s", name, line)

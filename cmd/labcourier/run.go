@@ -30,6 +30,10 @@ func (p *program) runCommand() *cobra.Command {
 type host struct {
 	log io.Writer
 
+	// sparing is a log that is not for much: it gets warnings and errors where
+	// there is a file besides.
+	sparing bool
+
 	// opened is called once the agent is about to serve.
 	opened func(*config.Config)
 }
@@ -40,7 +44,8 @@ func serve(ctx context.Context, file string, h host) error {
 	if err != nil {
 		return err
 	}
-	log := newLog(h.log, cfg.Log)
+	log, end := h.openLog(cfg.Log)
+	defer end()
 	for _, w := range cfg.Warnings {
 		log.Warn().Str("file", w.File).Int("line", w.Line).Str("key", w.Key).Str("hint", w.Hint).Msg(w.Problem)
 	}
@@ -49,8 +54,8 @@ func serve(ctx context.Context, file string, h host) error {
 		return err
 	}
 	h.opened(cfg)
-	end := systemdOf(log).alongside(ctx, a, cfg.Agent.StopTimeout)
-	defer end()
+	unfollow := systemdOf(log).alongside(ctx, a, cfg.Agent.StopTimeout)
+	defer unfollow()
 	return a.Run(ctx)
 }
 

@@ -31,8 +31,10 @@ type world struct {
 	config string // the file
 	status string // the agent's endpoint
 	log    io.Writer
-	far    *http.Client // for the server's own endpoints; nil: the default
-	benchs []*testBench
+
+	logKeys string       // [log] as it is written; "": errors only
+	far     *http.Client // for the server's own endpoints; nil: the default
+	benchs  []*testBench
 }
 
 // testBench is one simulated analyzer that connects to the agent.
@@ -78,7 +80,11 @@ func (w *world) writeServer(server, auth, extra string) {
 	}
 	fmt.Fprintf(&b, "[server]\nurl = %q\nmax_parallel = 8\ntimeout = %q\n%s", front+sandbox.BasePath, timeout, server)
 	fmt.Fprintf(&b, "[server.auth]\ntoken_url = %q\nclient_id = %q\nreprobe = \"10s\"\n%s", front+sandbox.TokenPath, sandbox.DefaultClientID, auth)
-	fmt.Fprintf(&b, "[status]\nlisten = %q\n[log]\nlevel = \"error\"\n", w.status)
+	fmt.Fprintf(&b, "[status]\nlisten = %q\n[log]\n", w.status)
+	if w.logKeys == "" {
+		w.logKeys = "level = \"error\"\n"
+	}
+	b.WriteString(w.logKeys)
 	for _, a := range w.benchs {
 		fmt.Fprintf(&b, "[[analyzer]]\nname = %q\ndriver = \"astm\"\ntcp = { listen = %q }\n", a.name, a.address)
 	}
