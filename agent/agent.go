@@ -237,6 +237,7 @@ func (a *Agent) openDelivery() error {
 	}
 	a.reader = newReader(a.o.Kinds, cfg.Analyzers, fhir.NewMapper(fhir.Options{
 		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version, Codes: set.Book(),
+		MaxBody: smallestBody(cfg),
 	}))
 	a.auth, a.deliver, err = a.newDelivery(cfg.Server, a.spool, cfg.Enabled(), "")
 	if err != nil || len(cfg.Shadowed()) == 0 {
@@ -248,6 +249,15 @@ func (a *Agent) openDelivery() error {
 	}
 	a.shadowAuth, a.shadowDeliver, err = a.newDelivery(*cfg.Shadow, a.shadow, cfg.Shadowed(), "shadow ")
 	return err
+}
+
+// smallestBody is the largest request that every server takes: what is mapped is
+// the same for all of them.
+func smallestBody(cfg *config.Config) int {
+	if cfg.Shadow == nil {
+		return int(cfg.Server.MaxBody)
+	}
+	return int(min(cfg.Server.MaxBody, cfg.Shadow.MaxBody))
 }
 
 // newDelivery makes the delivery to one server, with nothing in common with
@@ -296,18 +306,21 @@ func bots(kinds []drivers.Kind, analyzers []config.Analyzer) map[string]deliver.
 		if an.Deliver != "bot" {
 			continue
 		}
-		out[an.Name] = deliver.Bot{Name: an.Bot, MediaType: func(kind string) string {
-			media := "text/plain"
-			if k, ok := kindNamed(kinds, kind); ok && k.MediaType != "" {
-				media = k.MediaType
-			}
-			if an.Charset != "" {
-				media += "; charset=" + an.Charset
-			}
-			return media
-		}}
+		out[an.Name] = deliver.Bot{Name: an.Bot, MediaType: func(kind string) string { return mediaType(kinds, kind, an) }}
 	}
 	return out
+}
+
+// mediaType is what HTTP calls a message of that kind of this analyzer.
+func mediaType(kinds []drivers.Kind, kind string, an config.Analyzer) string {
+	media := "text/plain"
+	if k, ok := kindNamed(kinds, kind); ok && k.MediaType != "" {
+		media = k.MediaType
+	}
+	if an.Charset != "" {
+		media += "; charset=" + an.Charset
+	}
+	return media
 }
 
 func names(analyzers []config.Analyzer) (out []string) {

@@ -36,6 +36,7 @@ func newReader(kinds []drivers.Kind, analyzers []config.Analyzer, m *fhir.Mapper
 func choices(an config.Analyzer) fhir.Choices {
 	return fhir.Choices{
 		Corrections: fhir.Corrections(an.Corrections), CorrectionsWithin: an.CorrectionsWithin, QC: fhir.QC(an.QC),
+		Raw: an.Raw, Provenance: an.Provenance,
 	}
 }
 
@@ -61,6 +62,8 @@ func (r *reader) input(rec spool.Record) (in fhir.Input, unclear string, err err
 		Source:   fhir.Source{Name: rec.Lane, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber, Location: an.Location},
 		Reports:  reports,
 		Choices:  choices(an),
+
+		Payload: rec.Payload, MediaType: mediaType(r.kinds, rec.Kind, an),
 	}, unclear, nil
 }
 

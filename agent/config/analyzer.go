@@ -46,6 +46,7 @@ func (t table) analyzers(cfg *Config) []foundAnalyzer {
 		at = at.withProfile()
 		at.analyzer(a, cfg.Spool)
 		at.ownTarget(a, cfg.Server)
+		at.origins(a, cfg.Server)
 		found = append(found, foundAnalyzer{at, a})
 	}
 	if len(cfg.Enabled()) == 0 && len(found) > 0 {
@@ -98,6 +99,24 @@ func (t table) ownTarget(a *Analyzer, s Server) {
 		return
 	}
 	t.target(a.Deliver, a.Bot)
+}
+
+// origins fills in what the server's table says of the message itself. A bot
+// gets the message anyway, and nothing else.
+func (t table) origins(a *Analyzer, s Server) {
+	for _, o := range []struct {
+		key    string
+		own    *bool
+		server bool
+	}{{"raw", &a.Raw, s.Raw}, {"provenance", &a.Provenance, s.Provenance}} {
+		switch {
+		case !t.has(o.key):
+			*o.own = o.server && a.Deliver != "bot"
+		case *o.own && a.Deliver == "bot":
+			t.warn(o.key, "does nothing where a bot gets the message itself", "remove the key")
+			*o.own = false
+		}
+	}
 }
 
 func (c *checker) kindNames() []string {

@@ -56,6 +56,11 @@ func (t table) shadow(cfg *Config, found []foundAnalyzer) {
 			t.sub("shadow").fault("url", "is the server's own: a result would be looked for where it was just created", "give the base of another server")
 		}
 	}
+	for _, key := range []string{"raw", "provenance"} {
+		if t.sub("shadow").has(key) {
+			t.sub("shadow").fault(key, "is not the second server's to say: both get the same", "remove it here; [server] and each analyzer have it")
+		}
+	}
 	for _, a := range found {
 		if a.Shadow && !t.has("shadow") {
 			a.fault("shadow", "is set, and there is no second server", `add [shadow] with url = "https://..." and [shadow.auth] below it`)

@@ -86,6 +86,8 @@ type Server struct {
 	Proxy       Proxy         `toml:"-"`
 	MaxBody     Size          `toml:"max_body"`     // of one request
 	MaxParallel int           `toml:"max_parallel"` // analyzers that deliver at the same time
+	Raw         bool          `toml:"raw"`          // messages go there as they came, beside the results
+	Provenance  bool          `toml:"provenance"`   // and how each report came about
 	Auth        Auth          `toml:"-"`
 }
 
@@ -197,6 +199,9 @@ type Analyzer struct {
 	Corrections       string        `toml:"corrections"`        // "update", "new" or "hold"
 	CorrectionsWithin time.Duration `toml:"corrections_within"` // how long after a result
 	QC                string        `toml:"qc"`                 // "keep", "send" or "drop"
+
+	Raw        bool `toml:"raw"`        // the server's, unless the analyzer has its own
+	Provenance bool `toml:"provenance"` // the same
 
 	// What is said of the device that the results come from.
 	Manufacturer string `toml:"manufacturer"`

@@ -117,8 +117,8 @@ func isID(s string) bool {
 	return true
 }
 
-// searchAddress is the search that finds an entry by its identifier.
+// searchAddress is the search that finds an entry by its identifier, or its tag.
 func searchAddress(base string, e fhir.Entry) string {
-	q := url.Values{"identifier": {e.System + "|" + e.Value}, "_count": {"2"}}
+	q := url.Values{e.Param(): {e.System + "|" + e.Value}, "_count": {"2"}}
 	return base + "/" + e.Type + "?" + q.Encode()
 }

@@ -60,7 +60,7 @@ const (
 	DefaultConcurrency = 4
 	DefaultTimeout     = time.Minute
 	DefaultGrace       = 5 * time.Second
-	DefaultMaxBody     = 900 << 10 // Medplum refuses from 1 MB on
+	DefaultMaxBody     = fhir.DefaultMaxBody
 )
 
 // Options says what to deliver, from where and to whom.

@@ -81,10 +81,12 @@ func (j *job) orders(ctx context.Context) (steps []fhir.Step, refused *spool.Rea
 			j.unmatched++
 		}
 	}
+	held := map[string]bool{}
 	for _, s := range j.plan.Steps {
 		next := fhir.Step{Name: s.Name}
 		for _, e := range s.Entries {
 			if hold[e.Tube] {
+				held[e.FullURL] = true
 				continue
 			}
 			if r, ok := requests[e.Tube]; ok {
@@ -98,6 +100,7 @@ func (j *job) orders(ctx context.Context) (steps []fhir.Step, refused *spool.Rea
 			steps = append(steps, next)
 		}
 	}
+	steps = fhir.Without(steps, held)
 	if len(steps) == 1 && steps[0].Name == fhir.StepDevice {
 		steps = nil // for nothing
 	}

@@ -57,11 +57,18 @@ func without(steps []fhir.Step, there map[string]bool) []fhir.Step {
 		}
 		return len(e.Results) == 0
 	}
+	gone := map[string]bool{}
+	for _, s := range steps {
+		for _, e := range s.Entries {
+			gone[e.FullURL] = !keep(e)
+		}
+	}
+	steps = fhir.Without(steps, gone)
 	out := make([]fhir.Step, 0, len(steps))
 	for _, step := range slices.Backward(steps) { // what is needed comes before what needs it
 		s := fhir.Step{Name: step.Name}
 		for _, e := range step.Entries {
-			if !keep(e) || e.Type == "Specimen" && !mentioned(needed, e.FullURL) {
+			if e.Type == "Specimen" && !mentioned(needed, e.FullURL) {
 				continue
 			}
 			needed = append(needed, e.Resource)

@@ -101,3 +101,26 @@ func TestSentBefore(t *testing.T) {
 		}
 	})
 }
+
+// TestOriginsOfTheRest: of a message whose first report was sent before, the
+// document and the Provenance are about the second alone, once.
+func TestOriginsOfTheRest(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		for _, typ := range []string{"DocumentReference", "Provenance"} {
+			f.srv.Permit(typ, sandbox.Create, sandbox.Read, sandbox.Search)
+		}
+		f.queue.put("a", "a 0 2")
+		f.queue.put("a", "a 1 2 both")
+		f.queue.put("a", "a 1 2 both") // its answer was lost
+		f.drain(time.Minute)
+		reports, documents, origins := f.srv.Resources("DiagnosticReport"), f.srv.Resources("DocumentReference"), f.srv.Resources("Provenance")
+		if len(f.queue.parked) > 0 || len(reports) != 2 || len(documents) != 1 || len(origins) != 1 {
+			t.Fatalf("parked %+v; %d reports, %d documents, %d Provenances", f.queue.parked, len(reports), len(documents), len(origins))
+		}
+		for _, r := range []sandbox.Resource{documents[0], origins[0]} {
+			if text := string(r.Raw); !strings.Contains(text, "DiagnosticReport/"+reports[1].ID) || strings.Contains(text, "DiagnosticReport/"+reports[0].ID) || strings.Contains(text, "urn:uuid") {
+				t.Errorf("of both reports: %s", text)
+			}
+		}
+	})
+}

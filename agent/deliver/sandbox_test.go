@@ -59,7 +59,8 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 // mapReal maps a payload "<lane> <number> <results> [word]" with the real mapping.
-// Each number is a specimen of its own, but "corrects" and "previous" are about
+// With "origins" comes the message itself, and "both" is
+// "previous" in a first report and "origins" in a second. Each number is a specimen of its own, but "corrects" and "previous" are about
 // the one before.
 func mapReal(m *fhir.Mapper) Mapper {
 	return func(rec spool.Record) (fhir.Plan, error) {
@@ -71,7 +72,7 @@ func mapReal(m *fhir.Mapper) Mapper {
 		}
 		r := drivers.Report{Purpose: drivers.ForPatient, Specimen: drivers.Specimen{ID: fmt.Sprintf("S%d", n)}}
 		tail := ".50"
-		if word != "-" {
+		if word == "corrects" || word == "previous" || word == "both" {
 			r.Specimen.ID = fmt.Sprintf("S%d", n-1)
 		}
 		if word == "corrects" {
@@ -80,14 +81,24 @@ func mapReal(m *fhir.Mapper) Mapper {
 		for i := range results {
 			value := strconv.Itoa(i) + tail
 			r.Results = append(r.Results, drivers.Result{
-				Index: i, Test: drivers.Code{Code: "T" + strconv.Itoa(i)}, Unit: "mmol/L", Status: status, Previous: word == "previous",
+				Index: i, Test: drivers.Code{Code: "T" + strconv.Itoa(i)}, Unit: "mmol/L", Status: status, Previous: word == "previous" || word == "both",
 				Completed: drivers.Time{Value: time.Unix(1_700_000_000, 0).UTC(), Precision: drivers.Second},
 				Value:     drivers.Value{Text: value, Number: value},
 			})
 		}
+		reports := []drivers.Report{r}
+		if word == "both" {
+			r.Index, r.Specimen.ID, r.Results = 1, fmt.Sprintf("S%d", n), slices.Clone(r.Results)
+			for i := range r.Results {
+				r.Results[i].Previous = false
+			}
+			reports = append(reports, r)
+		}
+		origins := word == "origins" || word == "both"
 		return m.Plan(fhir.Input{
 			Key: fmt.Sprintf("%s.%d", lane, n), Received: time.Unix(1_800_000_000+int64(n), 0).UTC(),
-			Source: fhir.Source{Name: lane}, Reports: []drivers.Report{r},
+			Source: fhir.Source{Name: lane}, Reports: reports,
+			Choices: fhir.Choices{Raw: origins, Provenance: origins}, Payload: rec.Payload, MediaType: "text/plain",
 		})
 	}
 }

@@ -19,11 +19,13 @@ const (
 	atSpecimen
 	atObservations
 	atReport
+	atDocument
+	atProvenance
 	atLookup
 	atUpdate
 )
 
-var stageNames = []string{"", "Device", "Specimen", "Observations", "DiagnosticReport", "lookup", "update"}
+var stageNames = []string{"", "Device", "Specimen", "Observations", "DiagnosticReport", "DocumentReference", "Provenance", "lookup", "update"}
 
 // resultsOf is how many results the table's messages have.
 const resultsOf = 5
@@ -47,7 +49,7 @@ func parkedAs(code string) func(int) string { return func(int) string { return c
 
 // whenSingle: several are sent in halves, a single one is parked.
 func whenSingle(stage int) string {
-	if stage == atObservations {
+	if stage == atObservations || stage == atDevice {
 		return "delivered"
 	}
 	return CodeTooLarge
@@ -102,7 +104,7 @@ func refuseAll(status int) func(sandbox.Entry) int { return func(sandbox.Entry) 
 // holds, and what the status says. Run it with -v for the table.
 func TestEveryOutcomeAtEveryStage(t *testing.T) {
 	var mu sync.Mutex
-	lines := []string{fmt.Sprintf("%-26s %-17s %-10s %-32s %s", "OUTCOME", "STAGE", "MESSAGE", "SERVER HOLDS D/S/O/R", "STATUS SAID")}
+	lines := []string{fmt.Sprintf("%-26s %-17s %-10s %-32s %s", "OUTCOME", "STAGE", "MESSAGE", "SERVER HOLDS D/S/O/R/M/P", "STATUS SAID")}
 	for _, row := range tableRows() {
 		for stage := atDevice; stage <= atUpdate; stage++ {
 			if row.entry && stage >= atLookup {
@@ -168,7 +170,10 @@ func (c *cell) run() string {
 	for _, typ := range []string{"Observation", "DiagnosticReport"} {
 		c.srv.Permit(typ, sandbox.Create, sandbox.Read, sandbox.Search, sandbox.Update)
 	}
-	payload := fmt.Sprintf("a 0 %d", resultsOf)
+	for _, typ := range []string{"DocumentReference", "Provenance"} {
+		c.srv.Permit(typ, sandbox.Create, sandbox.Read, sandbox.Search)
+	}
+	payload := fmt.Sprintf("a 0 %d origins", resultsOf)
 	if corrects {
 		c.queue.put("a", payload)
 		c.drain(time.Minute)
@@ -233,25 +238,31 @@ func (c *cell) watch() string {
 // holds compares what is on the server with what must be there: each resource
 // once, and none of a later stage than that at which the message was parked.
 func (c *cell) holds(want string) string {
-	counts := [4]int{1, 1, resultsOf, 1}
+	counts := [6]int{2, 1, resultsOf, 1, 1, 1}
 	switch {
 	case c.stage >= atLookup:
 		counts[1] = 2 // the correction brings the tube's again
 	case want != "delivered":
 		// What comes before the refused entry is there; in a 200 the entries
 		// beside it, too.
-		for i := c.stage - 1; i < 4; i++ {
+		for i := c.stage - 1; i < len(counts); i++ {
 			counts[i] = 0
 		}
 		if c.row.entry && c.stage == atObservations {
 			counts[2] = resultsOf - 1
 		}
+		if c.row.entry && c.stage == atDevice {
+			counts[0] = 1 // the agent's own
+		}
 	}
-	got := [4]int{c.srv.Len("Device"), c.srv.Len("Specimen"), c.srv.Len("Observation"), c.srv.Len("DiagnosticReport")}
+	var got [6]int
+	for i, typ := range []string{"Device", "Specimen", "Observation", "DiagnosticReport", "DocumentReference", "Provenance"} {
+		got[i] = c.srv.Len(typ)
+	}
 	if got != counts {
 		c.t.Errorf("the server holds %v, want %v", got, counts)
 	}
-	text := fmt.Sprintf("%d/%d/%d/%d", got[0], got[1], got[2], got[3])
+	text := strings.Trim(strings.ReplaceAll(fmt.Sprint(got), " ", "/"), "[]")
 	if c.stage < atLookup {
 		return text
 	}

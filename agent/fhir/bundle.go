@@ -76,7 +76,15 @@ func (s Step) Resolve(e Entry, resolved map[string]string) (json.RawMessage, err
 // condition is the search that finds e if it is there already. The bar between
 // system and value stays bare, as servers' own documentation writes it.
 func (e Entry) condition() string {
-	return "identifier=" + escape(e.System, ":/") + "|" + escape(e.Value, ":/")
+	return e.Param() + "=" + escape(e.System, ":/") + "|" + escape(e.Value, ":/")
+}
+
+// Param is the search parameter that finds e by "System|Value".
+func (e Entry) Param() string {
+	if e.Tagged {
+		return "_tag" // every type has it (R4, 3.1.1.5.4)
+	}
+	return "identifier"
 }
 
 // appendResolved appends a resource with its references to earlier steps

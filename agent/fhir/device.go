@@ -27,6 +27,28 @@ func (msg *message) device(s drivers.Sender) (Entry, error) {
 	return msg.encode(e, d)
 }
 
+// agentValue identifies the agent among Devices. Analyzers have a slash in it.
+func (msg *message) agentValue() string { return first(escapeName(msg.agent), "labcourier") }
+
+// agentDevice is this agent, in whose name a Provenance speaks. A conditional
+// create keeps the version that it had then; each Provenance shows its own.
+func (msg *message) agentDevice() (Entry, error) {
+	e, id := msg.identity("Device", "device", msg.agentValue())
+	d := device{
+		ResourceType: "Device",
+		Identifier:   []identifier{id},
+		Manufacturer: "labcourier",
+		Type:         textConcept("laboratory edge agent"),
+	}
+	if name := clean(msg.agent); name != "" {
+		d.DeviceName = []deviceName{{Name: name, Type: "user-friendly-name"}}
+	}
+	if msg.version != "" {
+		d.Version = []deviceVersion{{Value: msg.version}}
+	}
+	return msg.encode(e, d)
+}
+
 // deviceReference refers to the analyzer and shows what the instrument calls
 // itself in this message. That can differ from the Device: software is
 // renewed, and one line may carry several instruments.

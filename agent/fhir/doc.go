@@ -7,6 +7,8 @@
 //	                 |                  +-> Step "observations"  Observation ... (at most 40)
 //	                 |                  +-> Step "observations"  ...
 //	                 |                  +-> Step "report"        DiagnosticReport ...
+//	                 |                  +-> Step "document"      DocumentReference, where wanted
+//	                 |                  +-> Step "provenance"    Provenance ..., where wanted
 //	                 |                  +-> Held: a person must look
 //	                 +                  +-> Kept: rightly not sent
 //
@@ -32,6 +34,12 @@
 //	base:specimen  <message key>-s<index of the first report on this specimen>
 //	base:result    <message key>-<report index>-<result index>
 //	base:report    <message key>-<report index>
+//	base:message   <message key>, of the DocumentReference
+//	base:origin    <message key>-<report index>, of the Provenance
+//	base:device    <agent>, of the agent itself where a Provenance names it
+//
+// R4's Provenance has no identifier: its own is a meta.tag, and its creation is
+// conditional on _tag.
 //
 //	base:series    digest of analyzer, specimen id and type, test, sub-id
 //
@@ -82,6 +90,14 @@
 // Device. Its content is what the configuration says, else what the first
 // message said; a conditional create keeps the first. What an instrument calls
 // itself in a later message is in the display of Observation.device.
+//
+// The message itself ([Choices].Raw) is the data of a DocumentReference and no
+// Binary, which has no identifier, so that creating it could not be made
+// conditional. It comes after the reports: what a server refuses of it never
+// holds a result back. One too large for a request goes without its data, with
+// size, hash and a word on that. It has no subject, since a message can be about
+// several people. A report that a person releases later is not among those that
+// it names; its Provenance names the document.
 //
 // # Caveats
 //

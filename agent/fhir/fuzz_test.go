@@ -45,7 +45,8 @@ func FuzzPlan(f *testing.F) {
 		}
 		twin := r
 		twin.Index, twin.Specimen.Type = 1, note
-		in := Input{Key: testKey, Received: testReceived, Source: Source{Name: "x" + id, Manufacturer: note}, Reports: []drivers.Report{r, twin}}
+		in := Input{Key: testKey, Received: testReceived, Source: Source{Name: "x" + id, Manufacturer: note}, Reports: []drivers.Report{r, twin},
+			Choices: Choices{Raw: bit(5), Provenance: bit(6)}, Payload: []byte(text), MediaType: system}
 
 		p, err := testMapper().Plan(in)
 		if err != nil {

@@ -27,6 +27,8 @@ const (
 	StepSpecimen     = "specimen"
 	StepObservations = "observations"
 	StepReport       = "report"
+	StepDocument     = "document"   // the message itself, where it is wanted
+	StepProvenance   = "provenance" // what was made of it, and by whom
 )
 
 // Step is a set of resources that do not depend on each other. They may depend
@@ -42,10 +44,12 @@ type Entry struct {
 	Type     string // "Observation"
 	System   string // of the identifier that the creation is conditional on
 	Value    string
+	Tagged   bool            // it is a meta.tag instead, of a type that has no identifier
 	Resource json.RawMessage // compact JSON, as Mapper makes it
 
 	Prior   *Prior   // what it has to do with an earlier resource; nil: nothing
 	Results []string // of a report: the full URLs of its results
+	Reports []string // of what says where reports come from: their full URLs
 	Tube    string   // the specimen id that a patient's resource is about; "" for others
 }
 
@@ -63,6 +67,11 @@ type Input struct {
 	Source   Source
 	Reports  []drivers.Report
 	Choices  Choices
+
+	// The message as the analyzer sent it, and what HTTP calls that. Needed for
+	// Choices.Raw and Choices.Provenance alone.
+	Payload   []byte
+	MediaType string
 }
 
 // Choices are what a laboratory decides for an analyzer. The zero Choices are
@@ -71,6 +80,8 @@ type Choices struct {
 	Corrections       Corrections
 	CorrectionsWithin time.Duration // 0: DefaultCorrectionsWithin
 	QC                QC
+	Raw               bool // the message itself goes to the server, too
+	Provenance        bool // and a word on how each report came about
 }
 
 // QC says what becomes of QC and calibration results.
@@ -102,7 +113,15 @@ type Options struct {
 	// Codes says which LOINC and UCUM codes belong to what analyzers send; nil
 	// knows no tests and the units that everybody knows.
 	Codes *codes.Book
+
+	// MaxBody is the largest request: a message that does not go into one is
+	// named on the server, and stays here. 0 means DefaultMaxBody.
+	MaxBody int
 }
+
+// DefaultMaxBody is Options.MaxBody of those who set none: Medplum refuses from
+// 1 MB on.
+const DefaultMaxBody = 900 << 10
 
 // Mapper maps messages to plans. It keeps nothing between messages and may be
 // used by several goroutines at once.
@@ -112,12 +131,16 @@ type Mapper struct {
 	version string
 	tables  tables
 	codes   *codes.Book
+	maxBody int
 	err     error // wrong options, told by every Plan
 }
 
 // NewMapper returns a Mapper for one agent.
 func NewMapper(o Options) *Mapper {
-	m := &Mapper{base: o.IdentifierBase, agent: o.AgentName, version: codeText(o.Version), tables: newTables(), codes: o.Codes}
+	m := &Mapper{base: o.IdentifierBase, agent: o.AgentName, version: codeText(o.Version), tables: newTables(), codes: o.Codes, maxBody: o.MaxBody}
+	if m.maxBody <= 0 {
+		m.maxBody = DefaultMaxBody
+	}
 	if m.codes == nil {
 		m.codes = codes.NewBook(nil, nil)
 	}
@@ -164,11 +187,19 @@ func (m *Mapper) Plan(in Input) (Plan, error) {
 		observations = append(observations, results...)
 		reports = append(reports, report)
 	}
-	p.add(StepDevice, []Entry{device})
+	devices := []Entry{device}
+	if in.Choices.Provenance {
+		agent, err := msg.agentDevice()
+		if err != nil {
+			return Plan{}, err
+		}
+		devices = append(devices, agent)
+	}
+	p.add(StepDevice, devices)
 	p.add(StepSpecimen, specimens)
 	p.add(StepObservations, observations)
 	p.add(StepReport, reports)
-	return p, nil
+	return p, msg.origins(&p, reports)
 }
 
 // add appends entries as one or more steps within the limits.

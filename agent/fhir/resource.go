@@ -86,6 +86,57 @@ type diagnosticReport struct {
 	Result            []reference       `json:"result"`
 }
 
+type documentReference struct {
+	ResourceType string            `json:"resourceType"`
+	Meta         *meta             `json:"meta,omitempty"`
+	Identifier   []identifier      `json:"identifier"`
+	Status       string            `json:"status"`
+	Type         *codeableConcept  `json:"type,omitempty"`
+	Date         string            `json:"date"`
+	Author       []reference       `json:"author"`
+	Description  string            `json:"description"`
+	Content      []documentContent `json:"content"`
+	Context      *documentContext  `json:"context,omitempty"`
+}
+
+type documentContent struct {
+	Attachment attachment `json:"attachment"`
+}
+
+type documentContext struct {
+	Related []reference `json:"related"`
+}
+
+// attachment has its data, size and hash from one place: see document.
+type attachment struct {
+	ContentType string `json:"contentType,omitempty"`
+	Data        []byte `json:"data,omitempty"`
+	Size        int    `json:"size"`
+	Hash        []byte `json:"hash"` // SHA-1: R4 knows no other
+	Title       string `json:"title,omitempty"`
+	Creation    string `json:"creation,omitempty"`
+}
+
+type provenance struct {
+	ResourceType string             `json:"resourceType"`
+	Meta         *meta              `json:"meta"`
+	Target       []reference        `json:"target"`
+	Recorded     string             `json:"recorded"`
+	Activity     *codeableConcept   `json:"activity,omitempty"`
+	Agent        []provenanceAgent  `json:"agent"`
+	Entity       []provenanceEntity `json:"entity"`
+}
+
+type provenanceAgent struct {
+	Type codeableConcept `json:"type"`
+	Who  reference       `json:"who"`
+}
+
+type provenanceEntity struct {
+	Role string    `json:"role"`
+	What reference `json:"what"`
+}
+
 type meta struct {
 	Source string   `json:"source,omitempty"`
 	Tag    []coding `json:"tag,omitempty"`

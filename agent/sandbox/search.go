@@ -15,6 +15,7 @@ type query struct {
 	typ         string
 	ids         []string
 	identifiers []token
+	tags        []token
 	filters     []filter
 	offset      int
 	limit       int // < 0: no limit
@@ -103,6 +104,14 @@ func (q *query) set(name, v string) *outcome {
 			}
 			q.identifiers = append(q.identifiers, t)
 		}
+	case "_tag":
+		for one := range strings.SplitSeq(v, ",") {
+			t := parseToken(one)
+			if t.system == "" && t.value == "" {
+				return bad
+			}
+			q.tags = append(q.tags, t)
+		}
 	case "status":
 		q.filters = append(q.filters, filter{"status", false, strings.Split(v, ",")})
 	case "_count", "_offset":
@@ -170,6 +179,9 @@ func (q *query) matches(r *resource) bool {
 	}) {
 		return false
 	}
+	if q.tags != nil && !slices.ContainsFunc(q.tags, func(t token) bool { return slices.ContainsFunc(tagsOf(r.raw), t.matches) }) {
+		return false
+	}
 	for _, f := range q.filters {
 		if !f.matches(r.raw) {
 			return false
@@ -190,6 +202,19 @@ func (f filter) matches(raw []byte) bool {
 		}
 	}
 	return false
+}
+
+// tagsOf are a resource's meta.tag, in the form of identifiers.
+func tagsOf(raw []byte) []Identifier {
+	var tags []struct{ System, Code string }
+	if json.Unmarshal(find(find(raw, "meta"), "tag"), &tags) != nil {
+		return nil
+	}
+	list := make([]Identifier, 0, len(tags))
+	for _, t := range tags {
+		list = append(list, Identifier{System: t.System, Value: t.Code})
+	}
+	return list
 }
 
 // search runs a search of type typ; base is the server's own URL, for links.

@@ -51,7 +51,9 @@ var goldenFolders = map[string]string{
 		IHE LAW: SPM-2 is the specimen, SPM-4 its type as text, SPM-17 its collection.
 		OBX-3's second triplet is LOINC: kept beside the maker's own, in the order sent.
 		Two OBX of one test, a number and a coded word, are two Observations: the guide would join them by OBX-4, which both leave out.
-		"" in OBX-6 to OBX-8 says that there is nothing: no unit, no range, no flag.`,
+		"" in OBX-6 to OBX-8 says that there is nothing: no unit, no range, no flag.
+		raw: a DocumentReference with the bytes in it, of all reports; the guide's Binary has no identifier.
+		provenance: of each report, with the assembler that the guide names; the source is the document.`,
 	"poct": `
 		OBS.observation_id of SN LN is LOINC as sent. OBS.normal_lo-hi_limit is an interval: low and high.
 		A result without OBS.status_cd is final in POCT1-A2 once the device released it; status_default decides here: preliminary.
@@ -125,7 +127,7 @@ func goldenBundles(t *testing.T, folder string) (out []goldenMessage) {
 		key := spool.MessageKey(an.Name, spool.Complete, sha256.Sum256(message.Payload), 0)
 		in := fhir.Input{Key: key.String(), Received: goldenReceived, Reports: reports, Source: fhir.Source{
 			Name: an.Name, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber, Location: an.Location,
-		}}
+		}, Choices: fhir.Choices{Raw: an.Raw, Provenance: an.Provenance}, Payload: message.Payload, MediaType: kind.MediaType}
 		plan, err := m.Plan(in)
 		if err != nil {
 			t.Fatal(err)

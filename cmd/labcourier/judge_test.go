@@ -144,6 +144,7 @@ func (j *judged) read(name, driver string, raw []byte, o drivers.ParseOptions, m
 		}
 		plan, err := m.Plan(fhir.Input{
 			Key: fmt.Sprintf("key-%d", i), Received: goldenReceived, Source: fhir.Source{Name: "a", Location: "room 2"}, Reports: reports,
+			Choices: fhir.Choices{Raw: true, Provenance: true}, Payload: message.Payload, MediaType: kind.MediaType,
 		})
 		if err != nil {
 			j.t.Errorf("%s: %v", name, err)
