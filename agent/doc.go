@@ -84,7 +84,6 @@
 //	github.com/spf13/cobra      subcommands, help and completion as people know them
 //	github.com/prometheus/client_golang  /metrics, in the formats that monitoring reads
 //	gopkg.in/natefinch/lumberjack.v2  a log file that is begun anew by size and age
-//	github.com/wneessen/go-mail  alerts by e-mail; net/smtp is frozen
 //	github.com/cenkalti/backoff/v5   exponential pauses with jitter
 //	golang.org/x/time           a limit for tries to sign in
 //	github.com/creack/pty       pseudo-terminals, for the demo's and the tests' serial line

@@ -49,6 +49,6 @@
 // 2xx is success, redirects are not followed, and everything else is tried again,
 // after 30 seconds at first and 15 minutes at most.
 //
-// github.com/wneessen/go-mail speaks SMTP: STARTTLS, implicit TLS and the ways to
-// sign in, which net/smtp, frozen and without SCRAM, leaves to its callers.
+// net/smtp speaks SMTP. It is frozen and knows no SCRAM; a library that does would
+// make the whole program larger than it may be.
 package alert
