@@ -14,8 +14,9 @@ func TestSearch(t *testing.T) {
 	s := sandbox.New(sandbox.Options{})
 	for i := range 30 {
 		body := fmt.Sprintf(`{"resourceType":"Observation","identifier":[{"system":"urn:a","value":"v%d"},{"value":"bare"}],
-			"status":%q,"code":{"text":"x"},"specimen":{"reference":"Specimen/s%d"},"device":{"reference":"Device/d"}}`,
-			i, []string{"final", "preliminary"}[i%2], i%3)
+			"status":%q,"code":{"text":"x"},"specimen":{"reference":"Specimen/s%d"},"device":{"reference":"Device/d"},
+			"meta":{"tag":[{"system":"urn:other","code":"x"},{"system":"urn:t","code":"t%d"}]}}`,
+			i, []string{"final", "preliminary"}[i%2], i%3, i)
 		wantStatus(t, ask(t, s, "POST", fhir("Observation"), body), 201)
 	}
 	first := s.Resources("Observation")[0].ID
@@ -34,6 +35,9 @@ func TestSearch(t *testing.T) {
 		{"identifier=urn:b|v7", 0, -1},
 		{"identifier=urn:a|&_summary=count", 0, 30},
 		{"identifier=urn:a|v7,urn:a|v8,urn:a|nine", 2, -1},
+		{"_tag=urn:t|t7", 1, -1},
+		{"_tag=urn:t|x", 0, -1},
+		{"_tag=t7,t8&_summary=count", 0, 2},
 		{"specimen=Specimen/s1&_summary=count", 0, 10},
 		{"specimen=s1&_summary=count", 0, 10},
 		{"device=Device/d&status=final&_summary=count", 0, 15},

