@@ -33,7 +33,7 @@ type lab struct {
 func well() status.Snapshot {
 	return status.Snapshot{
 		Spool: status.Spool{Accepting: true}, Server: status.Upstream{Reachable: true},
-		Analyzers: []status.Analyzer{{Name: "xn", Link: status.LinkConnected}, {Name: "bc", Link: status.LinkListening}},
+		Analyzers: []status.Analyzer{{Name: "xn", Driver: "astm", Link: status.LinkConnected}, {Name: "bc", Driver: "hl7", Link: status.LinkListening}},
 	}
 }
 
@@ -139,7 +139,7 @@ func TestStories(t *testing.T) {
 			wait(10)
 			for n := range 50 {
 				l.set(func(s *status.Snapshot) {
-					s.Analyzers = append(s.Analyzers, status.Analyzer{Name: fmt.Sprint("a", n), Link: status.LinkDown})
+					s.Analyzers = append(s.Analyzers, status.Analyzer{Name: fmt.Sprint("a", n), Driver: "astm", Link: status.LinkDown})
 				})
 				wait(0.02)
 			}
@@ -214,6 +214,7 @@ func TestProblems(t *testing.T) {
 		{KindWaiting, func(s *status.Snapshot) { s.Analyzers[0].OldestWaiting, s.Analyzers[0].Queued = 1800, 3 }, nil, "over 30m"},
 		{KindCertificate, func(*status.Snapshot) {}, []Expiry{{"The client's certificate", now.Add(13 * 24 * time.Hour)}}, "ends on 2026-12-05"},
 		{KindLink, down, nil, "xn is not connected"},
+		{KindLink, func(s *status.Snapshot) { s.Analyzers[0].Driver, s.Analyzers[0].Link = "", status.LinkDown }, nil, "not in the configuration"},
 		{KindSilent, silent, nil, "bc has sent nothing"},
 		{KindParked, parked(3), nil, "xn: 3 messages are parked"},
 	} {

@@ -100,7 +100,10 @@ func analyzerProblems(s status.Snapshot, l Limits) (all []problem) {
 		if time.Duration(a.OldestWaiting)*time.Second >= l.Waiting {
 			waiting.count += a.Queued
 		}
-		if l.Link > 0 && (a.Link == status.LinkDown || a.Link == status.LinkConnecting) {
+		if a.Driver == "" {
+			all = append(all, problem{KindLink, name, status.LevelWarn, name + " is not in the configuration any more, and messages of it are stored here",
+				"Add it again to deliver what waits, or discard that on labcourier's status page.", 0, l.Hold})
+		} else if l.Link > 0 && (a.Link == status.LinkDown || a.Link == status.LinkConnecting) {
 			all = append(all, problem{KindLink, name, status.LevelWarn, name + " is not connected",
 				"Check that it is switched on and its cable is plugged in.", 0, l.Link})
 		}
