@@ -82,6 +82,7 @@
 //	github.com/rs/zerolog       structured logs without allocation
 //	github.com/pelletier/go-toml/v2  the only TOML parser that places every key
 //	github.com/spf13/cobra      subcommands, help and completion as people know them
+//	github.com/spf13/pflag      its flags, for the manual pages
 //	github.com/prometheus/client_golang  /metrics, in the formats that monitoring reads
 //	gopkg.in/natefinch/lumberjack.v2  a log file that is begun anew by size and age
 //	github.com/cenkalti/backoff/v5   exponential pauses with jitter
@@ -94,5 +95,6 @@
 //
 // In tests only: github.com/chromedp/chromedp (the page in a real browser),
 // go.uber.org/goleak, github.com/google/go-cmp,
-// github.com/rogpeppe/go-internal (testscript), pgregory.net/rapid.
+// github.com/rogpeppe/go-internal (testscript), pgregory.net/rapid,
+// github.com/google/jsonschema-go (another hand's word on our schema).
 package agent

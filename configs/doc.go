@@ -1,6 +1,9 @@
 // Package configs holds what is shipped beside the program and built into it:
 // the example configuration and the profiles of analyzer models.
 //
+// labcourier.schema.json is the configuration's JSON Schema, as `labcourier config
+// schema` writes it; an editor that is told of it completes and checks keys.
+//
 // A profile is a file profiles/NAME.toml with two tables. [profile] says which
 // model it is for, how that is linked, and what the profile rests on; [analyzer]
 // holds the defaults that an [[analyzer]] of the configuration takes over where it

@@ -22,6 +22,7 @@ type checker struct {
 	faults   []Fault
 	warnings []Fault
 	secrets  []SecretUse
+	learn    *learnt // what Schema is made of; else nil
 }
 
 func newChecker(file string, kinds []drivers.Kind, profiles fs.FS) *checker {
@@ -71,6 +72,7 @@ func (t table) sub(key string) table {
 
 // read reads t into dst, a pointer to a struct, which gets its defaults first.
 func (t table) read(dst any, others ...string) {
+	t.c.learn.table(t.path, dst, others)
 	if d, ok := dst.(defaulter); ok {
 		d.setDefaults()
 	}
@@ -140,6 +142,7 @@ func (t table) need(key, value, hint string) bool {
 
 // oneOf checks that the value at key is one of words.
 func (t table) oneOf(key, value string, words ...string) {
+	t.c.learn.choice(t.path, key, words)
 	if !slices.Contains(words, value) {
 		_, hint := meant(value, words)
 		t.fault(key, "must be "+quoted(words), hint)
@@ -162,6 +165,7 @@ func (t table) size(key string, value, low, high Size) {
 
 // number checks the range of a number.
 func (t table) number(key string, value, low, high int) {
+	t.c.learn.number(t.path, key, low, high)
 	if value < low || value > high {
 		t.fault(key, fmt.Sprintf("must be from %d to %d", low, high), "give a number in that range, or remove the key for the default")
 	}

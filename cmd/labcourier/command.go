@@ -13,11 +13,9 @@ func (p *program) command() *cobra.Command {
 		Short:         "brings the results of laboratory analyzers to a FHIR server",
 		Long:          "labcourier reads results from laboratory analyzers over serial lines and TCP, keeps each\nmessage on disk before it acknowledges it, and delivers it once to a FHIR server.\n\nExit codes: 0 done, 1 failed, 2 wrong use or a configuration with faults.",
 		SilenceErrors: true,
-
-		SuggestionsMinimumDistance: 2,
-		SilenceUsage:               true,
-		Args:                       unknownCommand,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
@@ -29,6 +27,7 @@ func (p *program) command() *cobra.Command {
 		p.checkCommand(),
 		p.doctorCommand(),
 		p.statusCommand(),
+		p.analyzersCommand(),
 		p.messagesCommand(),
 		p.codesCommand(),
 		p.alertsCommand(),
@@ -42,6 +41,8 @@ func (p *program) command() *cobra.Command {
 		p.profilesCommand(),
 		p.secretCommand(),
 		p.serviceCommand(),
+		p.configCommand(),
+		p.manCommand(),
 		p.versionCommand(),
 	)
 	return root
@@ -53,10 +54,11 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	err := fmt.Errorf("no command %q", args[0])
+	cmd.SuggestionsMinimumDistance = 2 // of a subcommand it is 0: nothing is near
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		err = fmt.Errorf("%w; did you mean %q?", err, near[0])
 	}
-	return usageError{fmt.Errorf("%w; see `labcourier --help`", err)}
+	return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 }
 
 // noArgs refuses arguments with our exit code.
