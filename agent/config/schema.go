@@ -35,7 +35,7 @@ func Schema(kinds []drivers.Kind) map[string]any {
 	c.learn = &learnt{map[string]learntTable{}, map[string][]string{}, map[string][2]int{}}
 	c.check(readDocument([]byte(trial)).root, &Config{})
 	s := schema{c.learn, kinds}
-	root := s.table("", "")
+	root := s.table("")
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "labcourier.toml"
 	root["required"] = []string{"agent", "server", "analyzer"}
@@ -50,7 +50,7 @@ type schema struct {
 type object = map[string]any
 
 // table is the schema of a table that a check read.
-func (s schema) table(at, name string) object {
+func (s schema) table(at string) object {
 	t, ok := s.tables[at]
 	if !ok {
 		return object{"type": "object"}
@@ -62,11 +62,11 @@ func (s schema) table(at, name string) object {
 		kind := slices.IndexFunc(s.kinds, func(k drivers.Kind) bool { return k.Name == other })
 		switch {
 		case at == "" && other == "analyzer":
-			properties[other] = object{"type": "array", "minItems": 1, "items": s.table("analyzer[0]", other)}
+			properties[other] = object{"type": "array", "minItems": 1, "items": s.table("analyzer[0]")}
 		case kind >= 0:
 			properties[other] = s.driver(s.kinds[kind])
 		default:
-			properties[other] = s.table(key, other)
+			properties[other] = s.table(key)
 		}
 	}
 	if at == "analyzer[0]" {

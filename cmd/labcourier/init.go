@@ -192,14 +192,13 @@ func putConfig(path string, text []byte, force bool) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	if force {
+	// A link fails where a file came to be meanwhile; a rename would not. Where
+	// there are no links, the look before has to do.
+	if !force {
+		err = os.Link(f.Name(), path)
+	}
+	if force || err != nil && !errors.Is(err, fs.ErrExist) {
 		err = os.Rename(f.Name(), path)
-	} else {
-		// A link fails where a file came to be meanwhile; a rename would not. Where
-		// there are no links, the look before has to do.
-		if err = os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-			err = os.Rename(f.Name(), path)
-		}
 	}
 	if err != nil {
 		return fmt.Errorf("write the configuration: %w", err)

@@ -50,10 +50,10 @@ func (p *program) listProfiles(all []config.Profile, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(p.out).Encode(all)
 	}
-	w := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tMANUFACTURER\tMODEL\tDRIVER\tBASIS")
+	w := tabwriter.NewWriter(p.out, 0, 8, 1, ' ', 0) // 1: the longest fit 80 columns
+	fmt.Fprintln(w, "NAME\tANALYZER\tDRIVER\tBASIS")
 	for _, one := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", one.Name, one.Manufacturer, one.Model, one.Driver, one.Basis)
+		fmt.Fprintf(w, "%s\t%s %s\t%s\t%s\n", one.Name, one.Manufacturer, one.Model, one.Driver, one.Basis)
 	}
 	return w.Flush()
 }
