@@ -77,6 +77,8 @@ func TestValue(t *testing.T) {
 			observation{DataAbsentReason: absent("not-performed", "Not Performed"), Note: remark("Sent instead of a value: ---")}},
 		{"absent for a reason of its own", drivers.Value{Absent: "clot"}, "", "",
 			observation{DataAbsentReason: &codeableConcept{Coding: []coding{{System: systemAbsent, Code: "unknown", Display: "Unknown"}}, Text: "clot"}}},
+		{"data that is no value (HL7's ED, RP, NA)", drivers.Value{Text: "data in the stored message (ED)", Absent: "unsupported"}, "", "",
+			observation{DataAbsentReason: absent("unsupported", "Unsupported"), Note: remark("Sent instead of a value: data in the stored message (ED)")}},
 		{"nothing", drivers.Value{}, "", "", observation{DataAbsentReason: absent("unknown", "Unknown")}},
 		{"only blanks", drivers.Value{Text: " \u00a0"}, "", "", observation{DataAbsentReason: absent("unknown", "Unknown")}},
 		{"nothing yet", drivers.Value{}, "", drivers.StatusRegistered, observation{DataAbsentReason: absent("temp-unknown", "Temporarily Unknown")}},
