@@ -110,10 +110,18 @@ func (a *Agent) openStatus() error {
 		return err
 	}
 	a.status, err = status.NewServer(status.Options{
-		Listen: cfg.Status.Listen, Source: a, Metrics: metrics.Handler(a), Admin: steer,
+		Listen: cfg.Status.Listen, Remote: remoteStatus(cfg.Status), Source: a, Metrics: metrics.Handler(a), Admin: steer,
 		History: a.history, Browse: messages, BrowsePaths: browse.Paths(), Extra: a.o.Arrivals, Log: a.component("status"),
 	})
 	return err
+}
+
+// remoteStatus is the way to the status endpoint for other computers; nil for none.
+func remoteStatus(s config.Status) *status.Remote {
+	if s.Remote == nil {
+		return nil
+	}
+	return &status.Remote{Listen: s.Remote.Listen, Certificate: s.Remote.Certificate, Password: s.Remote.Password.Read, Allow: s.Remote.Prefixes}
 }
 
 // OpenSpool opens the spool that a configuration names. Only one process can

@@ -37,6 +37,7 @@ func (a *Agent) remember(ctx context.Context) error {
 const (
 	recallHours = 14 * 24
 	recallDay   = 2000
+	recallRest  = 4 // times as long as each look took
 )
 
 // recall fills the history from what the spool still has. Whatever cannot be
@@ -52,10 +53,16 @@ func (a *Agent) recall(ctx context.Context, now time.Time) {
 			if h < 24 {
 				q.Limit = recallDay
 			}
+			began := time.Now()
 			if found, err := a.spool.List(q); err == nil {
 				for _, i := range found {
 					a.history.Seen(now, lane.Name, i.Received)
 				}
+			}
+			select { // a long history is looked up beside the work, not before it
+			case <-time.After(recallRest * time.Since(began)):
+			case <-ctx.Done():
+				return
 			}
 		}
 	}

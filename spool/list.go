@@ -41,6 +41,9 @@ func (s *Spool) List(q Query) (found []Info, err error) {
 			if q.Lane != "" && q.Lane != h.name {
 				continue
 			}
+			if q.State == Discarded && h.discarded == 0 {
+				continue // none ever was: no need to walk past all that were delivered
+			}
 			for _, b := range q.State.buckets() {
 				found = s.listLane(v, h, b, q, found)
 			}
@@ -80,7 +83,7 @@ func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []Info) [
 	w := laneWalk{c: v.b[b].Cursor(), lane: laneKey(h.id), back: q.Newest}
 	if b != drafts { // those are few, and not in the order of their numbers
 		w.from, w.to = uint64(q.After)+1, uint64(q.Before)
-		w.narrow(q, func(n uint64) time.Time { return s.infoOf(v, h, Seq(n)).Received })
+		w.narrow(q, func(n uint64) time.Time { return s.received(v, Seq(n)) })
 	}
 	n := 0
 	for k, value := w.first(); k != nil && n < q.Limit; k, value = w.next() {
@@ -89,9 +92,12 @@ func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []Info) [
 			continue
 		}
 		var info Info
-		if b == drafts {
+		switch {
+		case b == drafts:
 			info, ok = s.draftInfo(h, value)
-		} else {
+		case s.passesOver(v, q, b, Seq(num), value):
+			continue
+		default:
 			info = s.infoOf(v, h, Seq(num))
 		}
 		if ok && q.selects(info) {
@@ -106,6 +112,30 @@ func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []Info) [
 func (q Query) selects(i Info) bool {
 	return (q.State == Any || i.State == q.State) && i.Seq > q.After && (q.Before == 0 || i.Seq < q.Before) &&
 		(q.Since.IsZero() || !i.Received.Before(q.Since)) && (q.Until.IsZero() || !i.Received.After(q.Until))
+}
+
+// passesOver reports whether a record is surely not selected, from little of it: a
+// rare state or time among a million others costs no look at each whole record.
+func (s *Spool) passesOver(v *view, q Query, b bucket, n Seq, value []byte) bool {
+	if b == history && q.State != Any {
+		if e, err := decodeState(value); err == nil && e.State != q.State {
+			return true
+		}
+	}
+	if q.Since.IsZero() && q.Until.IsZero() {
+		return false
+	}
+	at := s.received(v, n)
+	return !at.IsZero() && (!q.Since.IsZero() && at.Before(q.Since) || !q.Until.IsZero() && at.After(q.Until))
+}
+
+// received is when a record came; zero if that cannot be read.
+func (s *Spool) received(v *view, q Seq) time.Time {
+	r, _, err := decodeRecord(q, v.b[records].Get(seqKey(q)), s.keys, false)
+	if err != nil {
+		return time.Time{}
+	}
+	return r.Received
 }
 
 func (s *Spool) infoOf(v *view, h laneHead, q Seq) Info {

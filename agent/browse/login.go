@@ -42,7 +42,7 @@ func (h *Handler) loginPage(w http.ResponseWriter, r *http.Request) {
 	to := destination(r.URL.Query().Get("to"))
 	if code := r.URL.Query().Get("code"); code != "" {
 		if h.sessions.follow(code) {
-			h.sessions.begin(w)
+			h.sessions.begin(w, r)
 			h.o.Log.Info().Msg("signed in at the page by a one-time link")
 			onward(w, to)
 			return
@@ -77,7 +77,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 		h.o.Log.Warn().Msg("sign-in at the page with a wrong token")
 		refused(http.StatusForbidden, "That is not the admin token.")
 	default:
-		h.sessions.begin(w)
+		h.sessions.begin(w, r)
 		h.o.Log.Info().Msg("signed in at the page with the admin token")
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	}

@@ -83,7 +83,7 @@ func (x *sessions) lives(r *http.Request) bool {
 }
 
 // begin signs a browser in.
-func (x *sessions) begin(w http.ResponseWriter) {
+func (x *sessions) begin(w http.ResponseWriter, r *http.Request) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.sweep()
@@ -93,7 +93,7 @@ func (x *sessions) begin(w http.ResponseWriter) {
 	id := rand.Text()
 	x.open[id] = &session{Mark: rand.Text(), begun: x.now(), used: x.now()}
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: cookieName, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})
 }
 

@@ -90,11 +90,15 @@ func (t table) agent(a *Agent) {
 }
 
 func (t table) status(s *Status) {
-	t.read(s)
+	t.read(s, "remote")
 	addr, ok := t.address("listen", s.Listen)
 	if ok && !addr.loopback() {
-		t.fault("listen", "must be an address of this computer only, since the status page has no log-in",
-			`use "127.0.0.1:8686"; to look from elsewhere, use an ssh tunnel`)
+		t.fault("listen", "must be an address of this computer only, since the status page has no log-in there",
+			`use "127.0.0.1:8686"; other computers come by [status.remote], with a certificate and a password`)
+	}
+	if t.has("remote") {
+		s.Remote = &StatusRemote{}
+		t.sub("remote").statusRemote(s.Remote)
 	}
 }
 

@@ -129,7 +129,19 @@ type Orders struct {
 
 // Status is the table [status].
 type Status struct {
-	Listen string `toml:"listen"` // loopback; port 0 takes a free one
+	Listen string        `toml:"listen"` // loopback; port 0 takes a free one
+	Remote *StatusRemote `toml:"-"`      // nil: no other computer is served
+}
+
+// StatusRemote is the table [status.remote]: the status endpoint for other
+// computers.
+type StatusRemote struct {
+	Listen      string         `toml:"listen"`
+	CertFile    string         `toml:"cert_file"`
+	CertKeyFile string         `toml:"cert_key_file"` // filled in with CertFile if it is not given
+	Allow       []string       `toml:"allow"`
+	Password    Secret         `toml:"-"`
+	Prefixes    []netip.Prefix `toml:"-"` // Allow, read; nil: everybody
 }
 
 // Log is the table [log].

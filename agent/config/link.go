@@ -79,7 +79,7 @@ func (t table) tcp(c *TCP) {
 	}
 	t.number("max_connections", c.MaxConnections, 1, 1024)
 	t.span("dial_timeout", c.DialTimeout, time.Second, 5*time.Minute)
-	t.allow(c)
+	c.Prefixes = t.allow(c.Allow)
 }
 
 func (t table) listening(c *TCP) {
@@ -106,8 +106,9 @@ func (t table) connecting(c *TCP) {
 	}
 }
 
-func (t table) allow(c *TCP) {
-	for i, text := range c.Allow {
+// allow reads who may connect; nil is everybody.
+func (t table) allow(list []string) (prefixes []netip.Prefix) {
+	for i, text := range list {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
 			var one netip.Addr
@@ -123,11 +124,12 @@ func (t table) allow(c *TCP) {
 		if p.Addr().Is4In6() {
 			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 		}
-		c.Prefixes = append(c.Prefixes, p.Masked())
+		prefixes = append(prefixes, p.Masked())
 	}
-	if t.has("allow") && len(c.Allow) == 0 {
-		t.fault("allow", "is empty, which would let nobody in", "name the analyzer's address, or remove the key to let everybody in")
+	if t.has("allow") && len(list) == 0 {
+		t.fault("allow", "is empty, which would let nobody in", "name an address or a network, or remove the key to let everybody in")
 	}
+	return prefixes
 }
 
 // address reads host:port. Host names are taken as they are.

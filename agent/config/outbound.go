@@ -4,11 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/url"
-	"os"
 	"slices"
 	"time"
-
-	"github.com/labcourier/labcourier/agent/secretfile"
 )
 
 // clientCertificate checks the certificate that this client shows.
@@ -47,22 +44,13 @@ func (t table) clientCertificate(s *Server) {
 	t.expiry(pair.Leaf, time.Now())
 }
 
-func (s *Server) certificate() (tls.Certificate, error) {
-	cert, err := os.ReadFile(s.CertFile)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	key, err := secretfile.Read(s.CertKeyFile)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.X509KeyPair(cert, []byte(key))
-}
+func (s *Server) certificate() (tls.Certificate, error) { return keyPair(s.CertFile, s.CertKeyFile) }
 
 // expirySoon is how long before its end a certificate is warned of.
 const expirySoon = 30 * 24 * time.Hour
 
-func (t table) expiry(leaf *x509.Certificate, now time.Time) {
+// validity warns of a certificate that is not, or not for long, good.
+func (t table) validity(leaf *x509.Certificate, now time.Time) {
 	const hint = "have it renewed; new files are picked up without a restart"
 	switch left := leaf.NotAfter.Sub(now); {
 	case left <= 0:
@@ -72,6 +60,11 @@ func (t table) expiry(leaf *x509.Certificate, now time.Time) {
 	case leaf.NotBefore.After(now):
 		t.warn("cert_file", "names a certificate that is not valid yet", "check this computer's clock")
 	}
+}
+
+// expiry is validity for a client's certificate.
+func (t table) expiry(leaf *x509.Certificate, now time.Time) {
+	t.validity(leaf, now)
 	if len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny) {
 		t.warn("cert_file", "names a certificate that is not made for clients", "ask the authority for one with the extended key usage clientAuth")
 	}

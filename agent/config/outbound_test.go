@@ -111,3 +111,29 @@ func TestCAFile(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusRemote(t *testing.T) {
+	cert, key := pair(t, time.Now().AddDate(1, 0, 0), x509.ExtKeyUsageServerAuth)
+	dir := t.TempDir()
+	for name, content := range map[string]string{"cert": string(cert), "key": string(key), "word": "correct horse battery\n", "short": "12345678901\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := func(key, name string) string { return key + " = '" + filepath.Join(dir, name) + "'\n" }
+	whole := file("cert_file", "cert") + file("cert_key_file", "key") + file("password_file", "word") + "listen = \"0.0.0.0:8687\"\n"
+	for _, test := range []struct{ name, keys, fault string }{
+		{"no names in the certificate", whole, "subjectAltName"},
+		{"no password", file("cert_file", "cert") + file("cert_key_file", "key") + "listen = \"0.0.0.0:8687\"\n", "password_file"},
+		{"short password", strings.Replace(whole, "word", "short", 2), "password"},
+		{"no certificate", file("password_file", "word") + "listen = \"0.0.0.0:8687\"\n", "without TLS no other computer is served"},
+		{"no address", file("cert_file", "cert") + file("cert_key_file", "key") + file("password_file", "word"), "8687"},
+		{"nobody allowed", whole + "allow = []\n", "let nobody in"},
+		{"no network", whole + "allow = [\"everyone\"]\n", "not an address or a network"},
+	} {
+		_, err := parse(t, good+"\n[status.remote]\n"+test.keys)
+		if err == nil || !strings.Contains(err.Error(), test.fault) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.fault)
+		}
+	}
+}

@@ -5,7 +5,7 @@
 //	                 |  Snapshot, Ready
 //	                 v
 //	+---------------------------------------+        +--------+
-//	| Server, loopback only                 |  JSON  | Client |---> WriteTable
+//	| Server, on loopback                   |  JSON  | Client |---> WriteTable
 //	|   /  /events   page     /api/status   |------->+--------+     (labcourier status)
 //	|   /healthz     /readyz  /metrics      |
 //	+---------------------------------------+
@@ -22,11 +22,15 @@
 // A snapshot holds no patient data and no secret, so reading it needs no login.
 // Whoever fills its reasons keeps to that.
 //
-// The endpoint binds to loopback and to nothing else. It answers only requests
+// The endpoint binds to loopback. It answers only requests
 // that name a loopback host and the endpoint's own port, so that a foreign page
 // cannot reach it by rebinding its name; it answers no foreign origin and sends
 // no CORS header. But for the admin API and the message browser, which look after
 // their callers' rights, it changes nothing and reads no request body.
+//
+// Other computers come another way, if it is set up ([Remote]): over TLS, called by
+// a name of the certificate, with a password for everything, limited tries, and
+// without the admin API. Certificate and password are read again when they change.
 //
 // # The page
 //

@@ -13,9 +13,10 @@ import (
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// guard lets through what a person, a script or a monitor on this computer may
-// ask of the endpoint on port, and nothing that a foreign web page can send.
-func guard(port string, takesPost func(path string) bool, next http.Handler) http.Handler {
+// guard lets through what a person, a script or a monitor may ask of the
+// endpoint, and nothing that a foreign web page can send. own says whether a Host
+// header names the endpoint, called how it is called.
+func guard(own func(host string) bool, called string, takesPost func(path string) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -26,8 +27,8 @@ func guard(port string, takesPost func(path string) bool, next http.Handler) htt
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		switch {
-		case !ownHost(r.Host, port):
-			plain(w, http.StatusMisdirectedRequest, "this endpoint is called localhost:"+port+" and nothing else")
+		case !own(r.Host):
+			plain(w, http.StatusMisdirectedRequest, "this endpoint is called "+called+" and nothing else")
 		case foreign(r):
 			plain(w, http.StatusForbidden, "requests of other sites are refused")
 		case r.Method != http.MethodGet && r.Method != http.MethodHead && !takesPost(r.URL.Path):
@@ -60,8 +61,12 @@ func ownHost(host, port string) bool {
 // other ports of this computer are too. Following a link to the page is let
 // through: the other site cannot read or frame what it opens.
 func foreign(r *http.Request) bool {
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
 	if origin := r.Header.Values("Origin"); len(origin) > 0 {
-		return len(origin) > 1 || !strings.EqualFold(origin[0], "http://"+r.Host)
+		return len(origin) > 1 || !strings.EqualFold(origin[0], scheme+r.Host)
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "none", "same-origin":

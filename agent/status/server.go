@@ -63,6 +63,9 @@ type Options struct {
 	// demo sets it: see Arrival.
 	Extra func() []Arrival
 
+	// Remote, if set, serves other computers as well.
+	Remote *Remote
+
 	Log zerolog.Logger
 	Now func() time.Time // nil means time.Now
 }
@@ -83,6 +86,9 @@ type Server struct {
 	mu   sync.Mutex
 	ln   net.Listener // nil until Listen
 	port string       // that ln has
+	far  net.Listener // for other computers; nil: none, or not yet
+
+	remote *remote // nil: none
 }
 
 // Limits of the endpoint. One browser takes six connections; nobody else needs
@@ -115,6 +121,11 @@ func NewServer(o Options) (*Server, error) {
 	p.messages, p.history = o.Browse != nil, o.History
 	s := &Server{o: o, page: p, mux: http.NewServeMux(), streams: make(chan struct{}, maxStreams), stopping: make(chan struct{})}
 	s.routes()
+	if o.Remote != nil {
+		if s.remote, err = newRemote(*o.Remote, o.Log, o.Now); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -126,7 +137,7 @@ func loopbackOnly(listen string) error {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("status address %q: port is not a number from 0 to 65535", listen)
 	} else if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return fmt.Errorf("status address %q is not on this computer alone: use 127.0.0.1:%d, or [::1]:%d", listen, n, n)
+		return fmt.Errorf("status address %q is not on this computer alone: use 127.0.0.1:%d, or [::1]:%d; other computers come by [status.remote]", listen, n, n)
 	}
 	return nil
 }
@@ -148,8 +159,25 @@ func (s *Server) Listen() error {
 		ln.Close()
 		return fmt.Errorf("status address %q leads to %s, which is not loopback: use 127.0.0.1", s.o.Listen, at.Addr())
 	}
+	if s.remote != nil {
+		if s.far, err = s.remote.listen(); err != nil {
+			ln.Close()
+			return err
+		}
+	}
 	s.ln, s.port = ln, strconv.Itoa(int(at.Port()))
 	return nil
+}
+
+// RemoteAddr is the address for other computers that is listened on; "" if none
+// is.
+func (s *Server) RemoteAddr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.far == nil {
+		return ""
+	}
+	return s.far.Addr().String()
 }
 
 // Addr is the address that is listened on; before Listen, the one asked for.
@@ -170,10 +198,49 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	ln, port := s.ln, s.port
+	ln, port, far := s.ln, s.port, s.far
 	s.mu.Unlock()
-	srv := &http.Server{
-		Handler:           guard(port, s.takesPost, s.mux),
+	defer func() {
+		s.mu.Lock()
+		s.ln, s.far = nil, nil
+		s.mu.Unlock()
+	}()
+	own := func(host string) bool { return ownHost(host, port) }
+	servers := []*http.Server{s.server(guard(own, "localhost:"+port, s.takesPost, s.mux))}
+	served := make(chan error, 2)
+	go func() { served <- servers[0].Serve(newCappedListener(ln, maxConns)) }()
+	if far != nil {
+		farPort := strconv.Itoa(far.Addr().(*net.TCPAddr).Port)
+		own := func(host string) bool { return s.remote.ownName(host, farPort) }
+		servers = append(servers, s.server(guard(own, "what its certificate says", s.takesPost, s.remote.withPassword(s.mux))))
+		go func() { served <- servers[1].Serve(far) }()
+	}
+	var err error
+	running := len(servers)
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serve status endpoint: %w", err)
+		running--
+	case <-ctx.Done():
+	}
+	close(s.stopping) // streams of events end by themselves
+	grace, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	for _, srv := range servers {
+		if srv.Shutdown(grace) != nil {
+			srv.Close()
+		}
+	}
+	for range running {
+		<-served //nolint:errcheck // ErrServerClosed, by Shutdown
+	}
+	return err
+}
+
+// server is the endpoint's HTTP server, with its limits.
+func (s *Server) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      requestTimeout,
@@ -181,27 +248,6 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(s.o.Log.With().Str("component", "status").Logger(), "", 0),
 	}
-	defer func() {
-		s.mu.Lock()
-		s.ln = nil
-		s.mu.Unlock()
-	}()
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(newCappedListener(ln, maxConns)) }()
-	select {
-	case err := <-served:
-		srv.Close()
-		return fmt.Errorf("serve status endpoint: %w", err)
-	case <-ctx.Done():
-	}
-	close(s.stopping) // streams of events end by themselves
-	grace, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	if srv.Shutdown(grace) != nil {
-		srv.Close()
-	}
-	<-served //nolint:errcheck // ErrServerClosed, by Shutdown
-	return nil
 }
 
 func (s *Server) routes() {
