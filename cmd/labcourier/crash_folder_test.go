@@ -17,7 +17,7 @@ import (
 func TestKillFolder(t *testing.T) {
 	rounds := 6
 	if heavy() {
-		rounds = 100
+		rounds = 25
 	}
 	binary := build(t, "")
 	w := newWorld(t, 0)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,8 +24,19 @@ import (
 	"github.com/labcourier/labcourier/spool"
 )
 
-// million is how many messages the spool of the benchmarks below holds.
-const million = 1_000_000
+// million is how many messages the spool of the benchmark below holds, unless
+// LABCOURIER_MESSAGES says otherwise.
+func million(b *testing.B) int {
+	text := os.Getenv("LABCOURIER_MESSAGES")
+	if text == "" {
+		return 1_000_000
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		b.Fatalf("LABCOURIER_MESSAGES: %v", err)
+	}
+	return n
+}
 
 // pageLimit is how long an answer of the endpoint may take.
 const pageLimit = 50 * time.Millisecond
@@ -53,7 +65,7 @@ func BenchmarkPageMillion(b *testing.B) {
 		{"metrics", "/metrics"},
 		{"messages", "/messages"},
 		{"messages-of-one", "/messages?analyzer=bench-03"},
-		{"messages-older", "/messages?before=500000"},
+		{"messages-older", fmt.Sprint("/messages?before=", million(b)/2)},
 		{"messages-hour", "/messages?since=" + hour(noon) + "&until=" + hour(noon.Add(time.Hour))},
 		{"messages-until", "/messages?until=" + hour(noon)},
 		{"messages-never", "/messages?since=2031-01-01T00:00"},
@@ -63,7 +75,7 @@ func BenchmarkPageMillion(b *testing.B) {
 		{"discarded", "/messages?state=discarded"},
 		{"discarded-of-one", "/messages?state=discarded&analyzer=bench-02"},
 		{"discarded-hour", "/messages?state=discarded&since=" + hour(noon) + "&until=" + hour(noon.Add(time.Hour))},
-		{"message", "/messages/500000"},
+		{"message", fmt.Sprint("/messages/", million(b)/2)},
 	} {
 		b.Run(p.name, func(b *testing.B) {
 			var slowest time.Duration
@@ -91,8 +103,9 @@ func fillMillion(b *testing.B, cfg *config.Config) {
 	defer s.Close()
 	const chunk = 4000
 	first := time.Now().Add(-14 * 24 * time.Hour)
-	step := 14 * 24 * time.Hour / million
-	for at := 0; at < million; at += chunk {
+	count := million(b)
+	step := 14 * 24 * time.Hour / time.Duration(count)
+	for at := 0; at < count; at += chunk {
 		records := make([]spool.Record, chunk)
 		for i := range records {
 			n := at + i

@@ -152,11 +152,11 @@ func (p *faultyProxy) answer(client net.Conn, b []byte, way int, left *int, spoi
 
 // TestFaultyProxy delivers from 8 analyzers through a proxy that spoils
 // connections in every way: all there, once, in order per analyzer. It sends
-// 400 messages, 10,000 with LABCOURIER_CRASH, or LABCOURIER_MESSAGES.
+// 400 messages, 4,000 with LABCOURIER_CRASH, or LABCOURIER_MESSAGES.
 func TestFaultyProxy(t *testing.T) {
 	messages, every := 400, 25
 	if heavy() {
-		messages, every = 10_000, 200
+		messages, every = 4_000, 100
 	}
 	if n, err := strconv.Atoi(os.Getenv("LABCOURIER_MESSAGES")); err == nil {
 		messages, every = n, 200
