@@ -2,7 +2,7 @@
 // sites where nothing watches /metrics.
 //
 //	Snapshot --> problems --> book, one per way --> Notice --> webhook
-//	 every 15 s   pure         pure                        \-> e-mail
+//	 every 15 s              (both are pure)               \-> e-mail
 //
 // # What is told, and how often
 //

@@ -127,11 +127,11 @@ func (m Mail) dial(ctx context.Context) (*smtp.Client, error) {
 		return c, nil
 	}
 	if has, _ := c.Extension("STARTTLS"); !has {
-		c.Close()
+		_ = c.Close() // nothing was sent
 		return nil, errors.New(`the server has no STARTTLS: use tls = "implicit", mostly at port 465`)
 	}
 	if err := c.StartTLS(settings); err != nil {
-		c.Close()
+		_ = c.Close() // nothing was sent
 		return nil, err
 	}
 	return c, nil
@@ -148,7 +148,7 @@ func (m Mail) signIn(c *smtp.Client) error {
 		return err
 	}
 	_, offered := c.Extension("AUTH")
-	host, _, _ := net.SplitHostPort(m.Server) //nolint:errcheck // dial has read it
+	host, _, _ := net.SplitHostPort(m.Server) // dial has read it
 	ways := strings.Fields(strings.ToUpper(offered))
 	switch {
 	case slices.Contains(ways, "CRAM-MD5") && (m.TLS == TLSNone || len(ways) == 1):

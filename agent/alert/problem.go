@@ -57,27 +57,27 @@ func (p problem) key() string { return p.kind + "/" + p.analyzer }
 
 // problems tells what is wrong. It takes no words from the snapshot but names.
 func problems(s status.Snapshot, ends []Expiry, l Limits) (all []problem) {
-	add := func(lasts time.Duration, kind string, level status.Level, analyzer string, count uint64, text, todo string) {
-		all = append(all, problem{kind, analyzer, level, text, todo, count, lasts})
+	add := func(lasts time.Duration, kind string, level status.Level, text, todo string) {
+		all = append(all, problem{kind: kind, level: level, text: text, todo: todo, lasts: lasts})
 	}
 	switch {
 	case !s.Spool.Accepting:
-		add(l.Hold, KindSpool, status.LevelBad, "", 0, "New results cannot be stored; the analyzers are refused",
+		add(l.Hold, KindSpool, status.LevelBad, "New results cannot be stored; the analyzers are refused",
 			"Check the disk that holds labcourier's data, and labcourier's log, at once.")
 	case s.Spool.Warning != "":
-		add(l.Hold, KindDisk, status.LevelWarn, "", 0, "The store warns: the disk fills up, or the store was repaired",
+		add(l.Hold, KindDisk, status.LevelWarn, "The store warns: the disk fills up, or the store was repaired",
 			fmt.Sprintf("See labcourier's status page. %d MiB are free on the disk that holds its data.", s.Spool.DiskFree>>20))
 	}
 	switch s.Server.WaitingCause {
 	case status.CauseCredentials:
-		add(l.Hold, KindCredentials, status.LevelBad, "", 0, "The server refuses labcourier's credentials",
+		add(l.Hold, KindCredentials, status.LevelBad, "The server refuses labcourier's credentials",
 			"Check the client id and the secret in the configuration: the secret may have expired or been replaced.")
 	case status.CauseForbidden:
-		add(l.Hold, KindForbidden, status.LevelBad, "", 0, "The server does not let labcourier write",
+		add(l.Hold, KindForbidden, status.LevelBad, "The server does not let labcourier write",
 			"Ask the server's administrator to give this client labcourier's access policy.")
 	}
 	if s.Server.Auth.Fallback {
-		add(l.Hold, KindFallback, status.LevelWarn, "", 0, "Signed in with basic instead of OAuth2",
+		add(l.Hold, KindFallback, status.LevelWarn, "Signed in with basic instead of OAuth2",
 			"Results are delivered. If it stays so, tell whoever runs the server.")
 	}
 	for _, e := range ends {
@@ -86,7 +86,7 @@ func problems(s status.Snapshot, ends []Expiry, l Limits) (all []problem) {
 			if left <= 0 {
 				level, verb = status.LevelBad, "ended on "
 			}
-			add(0, KindCertificate, level, "", 0, e.What+" "+verb+e.Ends.UTC().Format(time.DateOnly), "Have it renewed. New files are picked up without a restart.")
+			add(0, KindCertificate, level, e.What+" "+verb+e.Ends.UTC().Format(time.DateOnly), "Have it renewed. New files are picked up without a restart.")
 		}
 	}
 	return unmuted(append(all, analyzerProblems(s, l)...), l.Mute)

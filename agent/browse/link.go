@@ -51,7 +51,7 @@ func (h *Handler) linkEvents(w http.ResponseWriter, r *http.Request, _ *session)
 	for {
 		line, err := lines.ReadSlice('\n')
 		if err != nil {
-			return nil //nolint:nilerr // the link, the agent or the browser ended it
+			return nil // the link, the agent or the browser ended it
 		}
 		_ = c.SetWriteDeadline(time.Now().Add(linkPatience))
 		if !h.sessions.lives(r) {
@@ -63,7 +63,7 @@ func (h *Handler) linkEvents(w http.ResponseWriter, r *http.Request, _ *session)
 			continue // what comes at once leaves at once
 		}
 		if _, err := w.Write(event); err != nil || c.Flush() != nil {
-			return nil //nolint:nilerr // the browser is gone
+			return nil // the browser is gone
 		}
 		event = event[:0]
 	}

@@ -86,20 +86,20 @@ func (r *remote) listen() (net.Listener, error) {
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"}, // whose limits are those of the endpoint
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			cert, err := r.certificate()
-			return &cert, err
+			cert := r.certificate()
+			return &cert, nil
 		},
 	}
 	return tls.NewListener(newCappedListener(&allowing{ln, r.Allow}, maxConns), c), nil
 }
 
 // certificate is the newest that could be read.
-func (r *remote) certificate() (tls.Certificate, error) {
+func (r *remote) certificate() tls.Certificate {
 	cert, err := r.cert.get(r.now())
 	if err != nil {
 		r.log.Warn().Err(err).Msg("the certificate of [status.remote] cannot be read; the one from before stays in use")
 	}
-	return cert, nil
+	return cert
 }
 
 // ownName reports whether a request calls the endpoint by a name of its
@@ -109,8 +109,8 @@ func (r *remote) ownName(host, port string) bool {
 	if err != nil {
 		name, given = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), "443"
 	}
-	cert, err := r.certificate()
-	return err == nil && given == port && cert.Leaf != nil && cert.Leaf.VerifyHostname(name) == nil
+	cert := r.certificate()
+	return given == port && cert.Leaf != nil && cert.Leaf.VerifyHostname(name) == nil
 }
 
 // withPassword lets through who brings the password.

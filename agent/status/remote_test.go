@@ -158,7 +158,7 @@ func TestRemote(t *testing.T) {
 func TestRemoteTries(t *testing.T) {
 	f := startFar(t)
 	for i, want := range []int{401, 401, 401, 401, 401, 429, 429} {
-		if code, _, err := f.ask("/", "wrong wrong wrong", nil); err != nil || code != want {
+		if code, _, err := f.ask("/", "a password that is wrong", nil); err != nil || code != want {
 			t.Errorf("try %d: %d, %v, want %d", i+1, code, err, want)
 		}
 	}

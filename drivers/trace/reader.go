@@ -77,7 +77,7 @@ func (r *Reader) Next() (Event, error) {
 		line, err := r.next()
 		switch {
 		case errors.Is(err, errLongLine):
-			return r.unreadable(), nil //nolint:nilerr // a line that cannot be read is an event of its own
+			return r.unreadable(), nil
 		case len(line) == 0 && err != nil:
 			return Event{}, err
 		case len(line) == 0:
@@ -91,7 +91,7 @@ func (r *Reader) Next() (Event, error) {
 		}
 		e, known, err := r.event(line)
 		if err != nil {
-			return r.unreadable(), nil
+			return r.unreadable(), nil //nolint:nilerr // a line that cannot be read is an event of its own
 		}
 		if known {
 			return e, nil
