@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +71,9 @@ func TestAlive(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	well := func() drivers.Status { return drivers.Status{} }
-	src := &source{cfg: config.Analyzer{Name: "x"}, driver: fakeDriver{status: well}}
+	var answer atomic.Pointer[func() drivers.Status] // one that hangs outlives the call that asked
+	answer.Store(&well)
+	src := &source{cfg: config.Analyzer{Name: "x"}, driver: fakeDriver{status: func() drivers.Status { return (*answer.Load())() }}}
 	a := &Agent{spool: s, deliver: d, sources: []*source{src}}
 	alive := func(want string) {
 		t.Helper()
@@ -86,9 +89,10 @@ func TestAlive(t *testing.T) {
 	alive("nobody serves analyzer x")
 	src.running.Store(true)
 	alive("")
-	src.driver = fakeDriver{status: func() drivers.Status { <-hang; return drivers.Status{} }}
+	hangs := func() drivers.Status { <-hang; return drivers.Status{} }
+	answer.Store(&hangs)
 	alive("does not answer")
-	src.driver = fakeDriver{status: well}
+	answer.Store(&well)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

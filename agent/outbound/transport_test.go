@@ -53,7 +53,10 @@ func TestRenewedCertificate(t *testing.T) {
 	expect("agent-2")
 
 	without, _, _ := client(t, Options{CAFile: f.ca, Proxy: NoProxy}, defaultLimits())
-	if _, err := get(without, s.URL); err == nil || !strings.Contains(err.Error(), "certificate required") {
+	// With TLS 1.3 the refusal comes after the handshake, and the connection may be
+	// gone before it is read.
+	if _, err := get(without, s.URL); err == nil ||
+		!strings.Contains(err.Error(), "certificate required") && !strings.Contains(err.Error(), "could not be established") {
 		t.Errorf("without a certificate: %v", err)
 	}
 }

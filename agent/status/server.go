@@ -206,14 +206,17 @@ func (s *Server) Run(ctx context.Context) error {
 		s.mu.Unlock()
 	}()
 	own := func(host string) bool { return ownHost(host, port) }
-	servers := []*http.Server{s.server(guard(own, "localhost:"+port, s.takesPost, s.mux))}
+	var servers []*http.Server
 	served := make(chan error, 2)
-	go func() { served <- servers[0].Serve(newCappedListener(ln, maxConns)) }()
+	serve := func(srv *http.Server, ln net.Listener) {
+		servers = append(servers, srv)
+		go func() { served <- srv.Serve(ln) }()
+	}
+	serve(s.server(guard(own, "localhost:"+port, s.takesPost, s.mux)), newCappedListener(ln, maxConns))
 	if far != nil {
 		farPort := strconv.Itoa(far.Addr().(*net.TCPAddr).Port)
 		own := func(host string) bool { return s.remote.ownName(host, farPort) }
-		servers = append(servers, s.server(guard(own, "what its certificate says", s.takesPost, s.remote.withPassword(s.mux))))
-		go func() { served <- servers[1].Serve(far) }()
+		serve(s.server(guard(own, "what its certificate says", s.takesPost, s.remote.withPassword(s.mux))), far)
 	}
 	var err error
 	running := len(servers)
