@@ -100,7 +100,7 @@ func (s *Spool) inspect(path string, size int64) (id identity, err error) {
 			stored[string(e.key)] = bytes.Clone(v)
 		}
 		if name == bucketNames[records] && size > s.opt.hooks.proveAbove {
-			return nil
+			return checkNumber(name, e)
 		}
 		return checkElem(name, e)
 	}
@@ -120,6 +120,15 @@ func (s *Spool) inspect(path string, size int64) (id identity, err error) {
 	}
 	s.olderMeta = len(metas) == 1
 	return id, nil
+}
+
+// checkNumber verifies that a record's key is one. Nobody would look for a record
+// under any other, so that none would ever be found bad.
+func checkNumber(name string, e *elem) error {
+	if len(e.key) != 8 {
+		return fmt.Errorf("%s entry in page %d has no number: %w", name, e.pg.id, errCorrupt)
+	}
+	return nil
 }
 
 // checkElem verifies the checksum of one stored value.

@@ -113,7 +113,10 @@ func (w *walker) note(id uint64) error {
 
 // branches walks a bucket's tree but for its leaves.
 func (w *walker) branches(root uint64, name string, depth int) error {
-	if w.noBranches {
+	if w.noBranches { // its root at least must be nobody else's: writing to the one would end the other
+		if err := w.note(root); err != nil {
+			return w.failed(name, nil, nil, err)
+		}
 		return nil
 	}
 	h, err := w.height(root)
