@@ -173,7 +173,7 @@ func (t table) withProfile() table {
 	p, defaults, err := loadProfile(t.c.profiles, n.text)
 	if err != nil {
 		t.c.faults = append(t.c.faults, newFault(t.c.file, n.at, t.path.sub("profile"), "names a profile that has faults of its own",
-			"this is a fault of the program: report it, and write the analyzer's settings out for now"))
+			"this is a fault of the program: report it, and write the analyzer's settings out in its place"))
 		return t
 	}
 	t.n = merged(t.n, t.takes(p, defaults).lent(p.Name, n.at))

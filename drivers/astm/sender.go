@@ -12,7 +12,7 @@ const (
 	BusyPause         = 10 * time.Second // after NAK to ENQ (6.2.4)
 	ContentionPause   = time.Second      // after ENQ to ENQ, on the instrument's side (6.2.7.1)
 	MaxRetransmission = 6                // of one frame (6.5.1.2)
-	maxBids           = 6                // of a session, before the sender gives up for now
+	maxBids           = 6                // for the line, before a session ends with ErrBusy
 )
 
 // Errors with which a Sender ends.
