@@ -58,8 +58,11 @@ func (s *Spool) first(lane string) (r Record, found bool, err error) {
 		if !bytes.HasPrefix(k, prefix) {
 			return nil
 		}
+		_, n, ok := splitLaneSeq(k)
+		if !ok {
+			return fmt.Errorf("waiting entry of %s has no number: %w", lane, errCorrupt)
+		}
 		found = true
-		_, n, _ := splitLaneSeq(k)
 		r, err = s.load(v, h, Seq(n))
 		return err
 	})

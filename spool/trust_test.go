@@ -91,6 +91,71 @@ func TestBadEntryLeadsToSalvage(t *testing.T) {
 	}
 }
 
+// An entry whose key is cut off names no record: nothing can be taken out of the
+// lane's way, and the file is repaired.
+func TestCutKeyLeadsToSalvage(t *testing.T) {
+	s := openTemp(t, Options{hooks: large})
+	q := put(t, s, msg("a", "x"))
+	h, _ := s.committedHead("a")
+	err := s.submit(t.Context(), 0, func(tx *txn) error {
+		key := laneSeqKey(h.id, uint64(q))
+		entry := bytes.Clone(tx.b[waiting].Get(key))
+		if err := tx.del(waiting, key); err != nil {
+			return err
+		}
+		return tx.putRaw(waiting, key[:11], entry)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Record
+	err = repaired(t, s, func() (err error) {
+		r, err = s.Next(t.Context(), "a")
+		return err
+	})
+	if err != nil || r.Seq != q {
+		t.Errorf("next is %d: %v", r.Seq, err)
+	}
+	if st := s.Stats(); len(st.Damage) != 1 || st.Damage[0].SetAside == "" || !st.Accepting {
+		t.Errorf("%+v", st)
+	}
+}
+
+// A record whose key is none is never asked for by its number. Only who goes
+// through the file can find it.
+func TestRecordWithoutNumberIsFound(t *testing.T) {
+	for _, unproven := range []bool{false, true} {
+		path := filepath.Join(scratch(t), "spool.db")
+		s := openAt(t, path, Options{hooks: large})
+		q := put(t, s, msg("a", "x"))
+		err := s.submit(t.Context(), 0, func(tx *txn) error {
+			value := bytes.Clone(tx.b[records].Get(seqKey(q)))
+			if err := tx.del(records, seqKey(q)); err != nil {
+				return err
+			}
+			return tx.putRaw(records, seqKey(q)[:7], value)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unproven { // then the next to open the file goes through it
+			s.Close()
+			if err := s.changeMarker(func(m *marker) { m.Unproven = true }); err != nil {
+				t.Fatal(err)
+			}
+			s = openAt(t, path, Options{hooks: large})
+		} else {
+			s.scrub()
+		}
+		if err := repaired(t, s, s.healthyOrClosed); err != nil {
+			t.Error(err)
+		}
+		if d := s.Stats().Damage; len(d) != 1 || d[0].SetAside == "" {
+			t.Errorf("unproven %v: %+v", unproven, d)
+		}
+	}
+}
+
 // A page that two buckets lead to would be written over by the one and lost to
 // the other.
 func TestPageInUseTwice(t *testing.T) {
