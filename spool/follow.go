@@ -57,10 +57,15 @@ func (s *Spool) nextAfter(lane string, after Seq) (r Record, found bool, err err
 	err = s.read(func(v *view) error {
 		next := uint64(math.MaxUint64)
 		for _, b := range []bucket{waiting, parked, history} {
-			k, _ := v.b[b].Cursor().Seek(laneSeqKey(h.id, uint64(after)+1))
-			if _, n, ok := splitLaneSeq(k); ok && bytes.HasPrefix(k, laneKey(h.id)) {
-				next = min(next, n)
+			k, entry := v.b[b].Cursor().Seek(laneSeqKey(h.id, uint64(after)+1))
+			if !bytes.HasPrefix(k, laneKey(h.id)) {
+				continue
 			}
+			q, err := numberOf(k, entry)
+			if err != nil {
+				return fmt.Errorf("%s entry of %s: %w", bucketNames[b], lane, err)
+			}
+			next = min(next, uint64(q))
 		}
 		if next == math.MaxUint64 {
 			return nil

@@ -54,19 +54,30 @@ func (s *Spool) first(lane string) (r Record, found bool, err error) {
 	}
 	err = s.read(func(v *view) error {
 		prefix := laneKey(h.id)
-		k, _ := v.b[waiting].Cursor().Seek(prefix)
+		k, entry := v.b[waiting].Cursor().Seek(prefix)
 		if !bytes.HasPrefix(k, prefix) {
 			return nil
 		}
-		_, n, ok := splitLaneSeq(k)
-		if !ok {
-			return fmt.Errorf("waiting entry of %s has no number: %w", lane, errCorrupt)
+		q, err := numberOf(k, entry)
+		if err != nil {
+			return fmt.Errorf("waiting entry of %s: %w", lane, err)
 		}
 		found = true
-		r, err = s.load(v, h, Seq(n))
+		r, err = s.load(v, h, q)
 		return err
 	})
 	return r, found && err == nil, err
+}
+
+// numberOf is the number of the record that an entry is about. The entry's
+// checksum covers it: a wrong number would be another record's, or nobody's.
+func numberOf(key, entry []byte) (Seq, error) {
+	_, n, ok := splitLaneSeq(key)
+	if !ok {
+		return 0, errCorrupt
+	}
+	_, err := openSmall(key, entry)
+	return Seq(n), err
 }
 
 // load reads a whole record with its status.
