@@ -76,6 +76,7 @@ func Open(o Options) (_ *Agent, err error) {
 			_ = a.spool.Close()
 		}
 	}()
+	a.tellKept()
 	if err := a.openSources(); err != nil {
 		return nil, err
 	}
@@ -133,6 +134,18 @@ func OpenSpool(cfg *config.Config) (*spool.Spool, error) {
 		return nil, err
 	}
 	return spool.Open(filepath.Join(cfg.Agent.DataDir, spoolName), o)
+}
+
+// tellKept logs what the spool keeps from before an upgrade.
+func (a *Agent) tellKept() {
+	kept, err := spool.KeptCopies(filepath.Join(a.o.Config.Agent.DataDir, spoolName))
+	if err != nil {
+		return // doctor says why
+	}
+	for _, k := range kept {
+		a.o.Log.Info().Str("file", k.Path).Uint32("format", k.Format).Int64("bytes", k.Bytes).Time("until", k.Until()).
+			Msg("a copy of the spool from before an upgrade is kept")
+	}
 }
 
 // Close closes what Open opened, for an Agent that is not run.

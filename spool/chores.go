@@ -16,6 +16,7 @@ func (s *Spool) chores() {
 		return
 	}
 	s.prune()
+	s.dropKept()
 	s.compactIfWorth()
 	s.startScrub(false)
 }

@@ -279,10 +279,14 @@ func TestCrashAtSteps(t *testing.T) {
 		})
 	}
 	t.Run("migration from format 1", func(t *testing.T) {
-		for _, step := range []string{"open: first commit", "migrate: applied", "open: committed"} {
+		for _, step := range []string{"keep: begin", "keep: copied", "keep: installed", "open: first commit", "migrate: applied", "open: committed"} {
 			os.RemoveAll(filepath.Join(d.mount, "data"))
 			p := d.plan(t)
 			plantFormat1(t, p.Path)
+			before, err := os.ReadFile(p.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
 			d.run("sync")
 			p.Step = step
 			p.kill(t, 20*time.Second)
@@ -290,6 +294,12 @@ func TestCrashAtSteps(t *testing.T) {
 			s := openAt(t, p.Path, Options{ResendWindow: century, Retain: -1})
 			asFormat1(t, s)
 			s.Close()
+			if copied, err := os.ReadFile(keptOf(t, p.Path).Path); err != nil || !bytes.Equal(copied, before) {
+				t.Errorf("%s: the copy is not the file as it was: %v", step, err)
+			}
+			if left, _ := filepath.Glob(p.Path + "*" + newSuffix); len(left) != 0 {
+				t.Errorf("%s: left are %v", step, left)
+			}
 		}
 	})
 	t.Run("salvage", func(t *testing.T) {

@@ -70,6 +70,10 @@
 // as good as random, and each would cost a page of its own. What it lacks after a
 // crash is in the records, from which Open makes it anew.
 //
+// A file of an older format is copied before it is brought to this one's: an older
+// labcourier can go on from the copy. The latest of each format stays for [KeepFor];
+// [KeptCopies] lists them.
+//
 // Beside the file lie a marker, which says that there must be one, and a lock
 // file, which names the process that has it.
 //
@@ -102,12 +106,14 @@
 // salvages the rest. When the newer of the two meta pages is unreadable the
 // older one counts, and the damage report says so.
 //
-// Salvage needs room for a copy of what is good, and waits for it. Discarded bytes
+// Salvage needs room for a copy of what is good, and a change of format for one of
+// the file; both wait for it. Discarded bytes
 // that come again are a new message. Drafts are rewritten in full with every piece.
 //
 // Encryption hides payloads, kinds and faults. Lane names, times, sizes, states,
 // reasons and receipts stay readable, and what was written before it was switched
-// on stays in free pages until [Spool.Rekey] and [Spool.Compact] have run.
+// on stays in free pages until [Spool.Rekey] and [Spool.Compact] have run, and in
+// copies from before a change of format until they are deleted.
 //
 // The clock decides about re-sends and retention, and about nothing else.
 package spool

@@ -41,7 +41,7 @@ var (
 // Why Open refuses a file that is not damaged.
 var (
 	// ErrNewer: a later version of labcourier wrote the file.
-	ErrNewer = errors.New("a newer labcourier wrote this spool: install that version again")
+	ErrNewer = errors.New("a newer labcourier wrote this spool: install that version again, or go back to the copy from before the upgrade (INSTALL.md says how)")
 
 	// ErrKey: the file's records are encrypted and the key to read them is
 	// missing or another one. Nothing was changed.

@@ -24,6 +24,7 @@ func takeLock(dbPath string, now time.Time) (*lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock spool: %w", err)
 	}
+	giveAway(f)
 	held, err := lockFile(f)
 	if err != nil {
 		_ = f.Close()

@@ -91,6 +91,7 @@ func replaceFile(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
+	giveAway(f)
 	_, err = f.Write(text)
 	if err == nil {
 		err = f.Sync()
@@ -113,6 +114,7 @@ func installFile(from, to string) error {
 	if err != nil {
 		return err
 	}
+	giveAway(f)
 	err = f.Sync()
 	if cerr := f.Close(); err == nil {
 		err = cerr

@@ -168,16 +168,29 @@ func (s *Spool) tellOlderMeta() error {
 // firstCommit does what an opened file is owed: migrations, and what a process
 // that died left behind.
 func (s *Spool) firstCommit() error {
-	ops := []*op{{apply: s.migrate, done: make(chan error, 1)}, {apply: s.endDrafts, done: make(chan error, 1)}, {apply: s.keepKeys, done: make(chan error, 1)}}
 	s.opt.step("open: first commit")
-	if err := s.commit(ops); err != nil {
+	// The migration goes alone: where it fails, nothing else changes either.
+	if err := s.commitAll(s.migrate); err != nil {
+		return err
+	}
+	if err := s.commitAll(s.endDrafts, s.keepKeys); err != nil {
 		return err
 	}
 	s.opt.step("open: committed")
+	return nil
+}
+
+// commitAll commits changes that none may refuse.
+func (s *Spool) commitAll(changes ...func(*txn) error) error {
+	var ops []*op
+	for _, apply := range changes {
+		ops = append(ops, &op{apply: apply, done: make(chan error, 1)})
+	}
+	err := s.commit(ops)
 	for _, o := range ops {
 		if o.err != nil {
 			return o.err
 		}
 	}
-	return nil
+	return err
 }

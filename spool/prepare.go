@@ -10,7 +10,7 @@ import (
 
 // prepare sees to it that there is a file which bbolt may be let at.
 func (s *Spool) prepare() error {
-	for _, suffix := range []string{newSuffix, compactSuffix, markerSuffix + newSuffix} {
+	for _, suffix := range []string{newSuffix, compactSuffix, markerSuffix + newSuffix, keptInfix + newSuffix} {
 		if err := removeIfThere(s.path + suffix); err != nil {
 			return err
 		}

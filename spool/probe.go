@@ -26,26 +26,36 @@ func (s *Spool) probe(m *marker, info fs.FileInfo) error {
 	}
 	s.unproven = false
 	if trusted, err := s.trust(m, info.Size()); trusted || err != nil {
-		return err
+		return s.orSalvage(m, err)
 	}
 	id, err := s.inspect(s.path, info.Size())
-	switch {
-	case errors.Is(err, ErrNewer), errors.Is(err, ErrKey):
-		return err
-	case errors.Is(err, errPage), errors.Is(err, errCorrupt):
+	if err != nil && readFault(err) {
 		return s.salvage(m, err)
-	case err != nil && readFault(err):
-		return s.salvage(m, err)
-	case err != nil:
-		return err
 	}
-	s.proved = time.Now()
+	if err == nil {
+		s.proved = time.Now()
+		err = s.keepOlder(id, m)
+	}
+	if err != nil {
+		return s.orSalvage(m, err)
+	}
 	if m != nil && m.ID == newMarker(id.id, 0).ID && !m.Unproven {
 		return nil
 	}
 	return s.changeMarker(func(old *marker) {
 		*old = newMarker(id.id, old.Generation)
 	})
+}
+
+// orSalvage salvages the file where err tells of damage, and else returns err.
+func (s *Spool) orSalvage(m *marker, err error) error {
+	switch {
+	case errors.Is(err, ErrNewer), errors.Is(err, ErrKey):
+		return err
+	case errors.Is(err, errPage), errors.Is(err, errCorrupt):
+		return s.salvage(m, err)
+	}
+	return err
 }
 
 // trust opens a large file on a short look. What is wrong with a file that does
@@ -60,6 +70,9 @@ func (s *Spool) trust(m *marker, size int64) (bool, error) {
 		return false, err
 	case err != nil || m.ID != newMarker(id.id, 0).ID:
 		return false, nil
+	}
+	if err := s.keepOlder(id, m); err != nil {
+		return false, err
 	}
 	if err := s.changeMarker(func(old *marker) { old.Unproven = true }); err != nil {
 		return false, nil // what cannot be noted down must not be needed

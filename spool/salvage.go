@@ -71,7 +71,7 @@ func (w *wreck) fits(s *Spool) error {
 
 // asideName finds a name for the damaged file that is not taken.
 func (s *Spool) asideName() (string, error) {
-	stamp := s.opt.Now().UTC().Format("20060102T150405Z")
+	stamp := s.opt.Now().UTC().Format(stampForm)
 	for i := range 1000 {
 		name := s.path + asideInfix + stamp
 		if i > 0 {

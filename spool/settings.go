@@ -9,6 +9,7 @@ import (
 
 // identity is what a file says of itself.
 type identity struct {
+	format uint32
 	id     [16]byte
 	secret [32]byte
 	keys   []keyID // in use
@@ -26,8 +27,8 @@ func readIdentity(get func(key []byte) ([]byte, error), k *keyring, known uint32
 	if len(format) != 4 {
 		return id, fmt.Errorf("format: %w", errCorrupt)
 	}
-	if v := binary.BigEndian.Uint32(format); v > known {
-		return id, fmt.Errorf("format %d, this one knows %d: %w", v, known, ErrNewer)
+	if id.format = binary.BigEndian.Uint32(format); id.format > known {
+		return id, fmt.Errorf("format %d, this one knows %d: %w", id.format, known, ErrNewer)
 	}
 	name, err := get(keySpoolID)
 	if err != nil || len(name) != len(id.id) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -35,6 +36,21 @@ func syncDir(dir string) error {
 		return fmt.Errorf("sync folder %s: %w", dir, err)
 	}
 	return nil
+}
+
+// giveAway gives a file that root made to the owner of its folder, who is the
+// service: root may list messages while it is stopped, and it must start after.
+func giveAway(f *os.File) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	info, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
+		_ = f.Chown(int(st.Uid), int(st.Gid)) // a share may not let root do it, nor need it
+	}
 }
 
 func diskFree(dir string) (free, total uint64, err error) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/labcourier/labcourier/agent/admin"
 	"github.com/labcourier/labcourier/agent/config"
@@ -39,6 +40,7 @@ func Local(cfg *config.Config, spoolFile string, running bool, r Report) {
 	}
 	disk(cfg, dir, r)
 	store(filepath.Join(dir, spoolFile), cfg, running, r)
+	kept(filepath.Join(dir, spoolFile), r)
 	adminToken(dir, running, r)
 }
 
@@ -82,6 +84,17 @@ func megabytes(n uint64) string {
 		return fmt.Sprintf("%d GiB", n>>30)
 	}
 	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// kept names what lies there from before an upgrade: it holds messages too.
+func kept(path string, r Report) {
+	copies, err := spool.KeptCopies(path)
+	if err != nil {
+		return // the data directory's finding says it
+	}
+	for _, k := range copies {
+		r.fine("spool", "from before an upgrade, for going back, %s is kept until %s: %s", k.Path, k.Until().Format(time.DateOnly), megabytes(uint64(k.Bytes)))
+	}
 }
 
 // store looks at the spool's file and at who has it.

@@ -36,6 +36,9 @@ func TestLocal(t *testing.T) {
 		"by agent":    {set: func(t *testing.T, cfg *config.Config) { open(t, cfg.Agent.DataDir) }, running: true, want: []string{"fine spool", "in use by the running agent", "wrong admin: there is no admin token"}},
 		"other agent": {set: func(t *testing.T, cfg *config.Config) { write(t, filepath.Join(cfg.Agent.DataDir, "spool.db"), "x") }, running: true, want: []string{"warning spool: an agent answers", "it does not use"}},
 		"free":        {set: func(t *testing.T, cfg *config.Config) { write(t, filepath.Join(cfg.Agent.DataDir, "spool.db"), "x") }, want: []string{"fine spool", "in use by nobody"}},
+		"kept": {set: func(t *testing.T, cfg *config.Config) {
+			write(t, filepath.Join(cfg.Agent.DataDir, "spool.db.format1-20261122T103000Z.bak"), "x")
+		}, want: []string{"fine spool: from before an upgrade", "format1-20261122T103000Z.bak is kept until 2026-12-22: 0 MiB"}},
 		"admin": {set: func(t *testing.T, cfg *config.Config) {
 			write(t, filepath.Join(cfg.Agent.DataDir, "admin-token"), "short")
 		}, want: []string{"wrong admin: admin token admin-token is damaged"}},
