@@ -87,6 +87,11 @@ type Order struct {
 	StatusRaw string       // as sent: O.26, OBR-25
 	Requested Time
 	Reported  Time
+
+	// Observed is when what was asked for was true of the patient, if the order
+	// says so; and Until the end, where that took a while: OBR-7, OBR-8.
+	Observed Time
+	Until    Time
 }
 
 // Code is a code with what belongs to it.
@@ -139,6 +144,13 @@ type Value struct {
 
 	// Code is a coded value.
 	Code *Code
+
+	// Time is a value that is a point in time, and Until, if known, the end of
+	// the period that begins with it. Clock is a time of any day: hh:mm:ss, with
+	// the fraction that was sent.
+	Time  Time
+	Until Time
+	Clock string
 
 	// Absent is why there is no value, as a FHIR data-absent-reason code; Text
 	// may then still hold what was sent instead of one ("---").

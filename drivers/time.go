@@ -43,6 +43,25 @@ func ParseTime(text string, loc *time.Location) (t Time, ok bool) {
 	return t, true
 }
 
+// ParseClock reads a time of any day, HHMM[SS[.f]], as hh:mm:ss with the
+// fraction as sent; minutes alone get zero seconds. One with an offset, or of an
+// hour alone, is not ok: nothing could carry it as it is.
+func ParseClock(text string) (clock string, ok bool) {
+	digits, fraction, hasFraction := strings.Cut(text, ".")
+	if len(digits) != 4 && len(digits) != 6 || hasFraction && (len(digits) != 6 || len(fraction) > 9 || !allDigits(fraction)) {
+		return "", false
+	}
+	w, _, ok := readWall("20000101" + digits)
+	if !ok {
+		return "", false
+	}
+	clock = w.in(time.UTC).Format(time.TimeOnly)
+	if hasFraction {
+		clock += "." + fraction
+	}
+	return clock, true
+}
+
 // cutOffset splits a trailing +hhmm or -hhmm off.
 func cutOffset(text string) (digits string, offset *time.Location, ok bool) {
 	i := strings.LastIndexAny(text, "+-")

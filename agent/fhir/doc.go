@@ -65,7 +65,8 @@
 // result observed, result completed, started, order reported. From the third
 // on it is not a time of the patient but of the laboratory, which a meta.tag
 // of system urn:labcourier:effective says. With none known it is left out.
-// issued is the time of receipt.
+// issued is the time of receipt. A report has the time that its order gives
+// (OBR-7), with an end (OBR-8) as a Period, else that of its first result.
 //
 // Code. A test has the LOINC code that the package codes finds for it, if
 // there is no doubt, unless the message gives one itself; and it always keeps

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
-	"time"
 
 	"github.com/labcourier/labcourier/drivers"
 )
@@ -109,33 +108,4 @@ func fullURL(system, value string) string {
 	u[8] = u[8]&0x3f | 0x80
 	x := hex.EncodeToString(u)
 	return "urn:uuid:" + x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]
-}
-
-// dateTime is t as a FHIR dateTime, as exact as it is known, or "". FHIR has
-// no minutes without seconds, so a Minute gets zero seconds; it has offsets of
-// whole minutes up to 14 hours only, so that others are given in UTC.
-func dateTime(t drivers.Time) string {
-	if !t.Known() {
-		return ""
-	}
-	v := t.Value
-	if _, off := v.Zone(); t.Precision >= drivers.Minute && (off%60 != 0 || off > 14*3600 || off < -14*3600) {
-		v = v.UTC()
-	}
-	if y := v.Year(); y < 1 || y > 9999 {
-		return ""
-	}
-	switch t.Precision {
-	case drivers.Year:
-		return v.Format("2006")
-	case drivers.Month:
-		return v.Format("2006-01")
-	case drivers.Day:
-		return v.Format(time.DateOnly)
-	case drivers.Minute:
-		return v.Format("2006-01-02T15:04:00Z07:00")
-	case drivers.Second:
-		return v.Format(time.RFC3339)
-	}
-	return v.Format("2006-01-02T15:04:05.000Z07:00")
 }

@@ -24,6 +24,9 @@ func (e Entry) merge(c *stored) (json.RawMessage, error) {
 	}
 	status := mergedStatus(e.Type, was, is) // before the lists of results are joined
 	for name := range was {
+		if strings.HasPrefix(name, "effective") && (is["effectiveDateTime"] != nil || is["effectivePeriod"] != nil) {
+			delete(was, name) // there can be only one of effective[x]
+		}
 		if strings.HasPrefix(name, "value") || slices.Contains([]string{"dataAbsentReason", "interpretation", "referenceRange", "method"}, name) {
 			delete(was, name) // of the value that was wrong
 		}

@@ -58,6 +58,7 @@ type effective struct {
 	drivers.Time
 	code    string // "" for a time that is the patient's own
 	display string
+	until   drivers.Time // of a period: its end
 }
 
 // effectiveOf is the time that the result was true of the patient, or the
@@ -66,9 +67,9 @@ func effectiveOf(r *drivers.Report, res *drivers.Result) effective {
 	for _, e := range []effective{
 		{Time: r.Specimen.Collected},
 		{Time: res.Observed},
-		{res.Completed, "completed", "Effective time is that of the completed analysis; the collection time was not sent"},
-		{res.Started, "started", "Effective time is that of the start of the analysis; the collection time was not sent"},
-		{r.Order.Reported, "reported", "Effective time is that of the analyzer's report; the collection time was not sent"},
+		{Time: res.Completed, code: "completed", display: "Effective time is that of the completed analysis; the collection time was not sent"},
+		{Time: res.Started, code: "started", display: "Effective time is that of the start of the analysis; the collection time was not sent"},
+		{Time: r.Order.Reported, code: "reported", display: "Effective time is that of the analyzer's report; the collection time was not sent"},
 	} {
 		if dateTime(e.Time) != "" {
 			return e

@@ -13,7 +13,20 @@ import (
 // valueOf is the part of an Observation that tells its value.
 func valueOf(o observation) observation {
 	return observation{ValueQuantity: o.ValueQuantity, ValueCodeableConcept: o.ValueCodeableConcept, ValueString: o.ValueString,
-		ValueRange: o.ValueRange, ValueRatio: o.ValueRatio, DataAbsentReason: o.DataAbsentReason, Note: o.Note}
+		ValueRange: o.ValueRange, ValueRatio: o.ValueRatio, ValueTime: o.ValueTime, ValueDateTime: o.ValueDateTime, ValuePeriod: o.ValuePeriod, DataAbsentReason: o.DataAbsentReason, Note: o.Note}
+}
+
+// sentTime reads a time as the drivers do, on a clock in Zurich.
+func sentTime(text string) drivers.Time {
+	loc, err := time.LoadLocation("Europe/Zurich")
+	if err != nil {
+		panic(err)
+	}
+	t, ok := drivers.ParseTime(text, loc)
+	if !ok {
+		panic(text)
+	}
+	return t
 }
 
 func TestValue(t *testing.T) {
@@ -86,6 +99,24 @@ func TestValue(t *testing.T) {
 		{"cancelled with a number", drivers.Value{Text: "5", Number: "5"}, "", drivers.StatusCancelled,
 			observation{DataAbsentReason: absent("not-performed", "Not Performed"),
 				Note: remark("Sent with the cancelled result, and not to be read as its value: 5")}},
+		{"moment", drivers.Value{Text: "20260722091501", Time: sentTime("20260722091501")}, "", "", observation{ValueDateTime: "2026-07-22T09:15:01+02:00"}},
+		{"moment with an offset and a fraction", drivers.Value{Text: "20260122091501.2500-0500", Time: sentTime("20260122091501.2500-0500")}, "", "",
+			observation{ValueDateTime: "2026-01-22T09:15:01.2500-05:00"}},
+		{"day", drivers.Value{Text: "20260722", Time: sentTime("20260722")}, "", "", observation{ValueDateTime: "2026-07-22"}},
+		{"month", drivers.Value{Text: "202607", Time: sentTime("202607")}, "d", "",
+			observation{ValueDateTime: "2026-07", Note: remark("Unit as sent: d")}},
+		{"minute", drivers.Value{Text: "202607220915", Time: sentTime("202607220915")}, "", "",
+			observation{ValueDateTime: "2026-07-22T09:15:00+02:00", Note: remark("Value as sent, without seconds: 202607220915")}},
+		{"an hour that came twice", drivers.Value{Text: "20261025023000", Time: sentTime("20261025023000")}, "", "",
+			observation{ValueDateTime: "2026-10-25T02:30:00+02:00", Note: remark("The value's time falls into a clock change, and the earlier reading is given; as sent: 20261025023000")}},
+		{"no moment", drivers.Value{Text: "yesterday at 9"}, "", "", observation{ValueString: "yesterday at 9"}},
+		{"time of day", drivers.Value{Text: "091501.5", Clock: "09:15:01.5"}, "", "", observation{ValueTime: "09:15:01.5"}},
+		{"hour and minute", drivers.Value{Text: "0915", Clock: "09:15:00"}, "", "",
+			observation{ValueTime: "09:15:00", Note: remark("Value as sent, without seconds: 0915")}},
+		{"no time of day", drivers.Value{Text: "9.15 h", Clock: "9:15:00"}, "", "", observation{ValueString: "9.15 h"}},
+		{"period", drivers.Value{Text: "202607^20260805", Time: sentTime("202607"), Until: sentTime("20260805")}, "", "",
+			observation{ValuePeriod: &period{Start: "2026-07", End: "2026-08-05"}}},
+		{"period backwards", drivers.Value{Text: "202607^202606", Time: sentTime("202607"), Until: sentTime("202606")}, "", "", observation{ValueString: "202607^202606"}},
 		{"wrong, but a value", drivers.Value{Text: "5", Number: "5"}, "", drivers.StatusEnteredInError,
 			observation{ValueQuantity: &quantity{Value: "5"}}},
 	}

@@ -49,6 +49,7 @@ func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, er
 		e.Prior = o.prior(series, reportStatus(r), false, r.Order.Reported)
 	}
 	effective := reportEffective(r)
+	at, during := effective.at()
 	report, err = msg.encode(e, diagnosticReport{
 		ResourceType:      "DiagnosticReport",
 		Meta:              msg.meta(tags(r, effective)...),
@@ -58,7 +59,8 @@ func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, er
 		Category:          category(r, coding{System: systemSection, Code: "LAB", Display: "Laboratory"}),
 		Subject:           msg.subject(r),
 		Code:              o.code(),
-		EffectiveDateTime: dateTime(effective.Time),
+		EffectiveDateTime: at,
+		EffectivePeriod:   during,
 		Issued:            msg.issued,
 		Specimen:          []reference{{Reference: msg.spec[r.Index]}},
 		Result:            refs,
@@ -77,8 +79,12 @@ func orderNumbers(o *drivers.Order) (list []identifier) {
 	return list
 }
 
-// reportEffective is the effective time of the first result that has one.
+// reportEffective is what the order says (OBR-7 and OBR-8), else the effective
+// time of the first result that has one.
 func reportEffective(r *drivers.Report) effective {
+	if e := (effective{Time: r.Order.Observed, until: r.Order.Until}); dateTime(e.Time) != "" || dateTime(e.until) != "" {
+		return e
+	}
 	for i := range r.Results {
 		if e := effectiveOf(r, &r.Results[i]); e.Known() {
 			return e
@@ -126,6 +132,10 @@ func reportNotes(r *drivers.Report, at effective) []extension {
 		}
 	}
 	n.ambiguous("effective", at.Time)
+	n.ambiguous("end of the effective", at.until)
+	if isBackwards(at.Time, at.until) {
+		n.remark("The order's observation time ends before it begins, and is given without its end; as sent: " + at.until.Text)
+	}
 	var list []extension
 	for i := range n.list {
 		list = append(list, extension{URL: urlReportNote, ValueAnnotation: &n.list[i]})

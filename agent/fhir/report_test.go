@@ -1,6 +1,9 @@
 package fhir
 
 import (
+	"encoding/json"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -181,5 +184,62 @@ func TestSpecimenIsCompleted(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// TestReportEffective: the order's own time comes first, and is a period where
+// it has an end; else the time is that of a result.
+func TestReportEffective(t *testing.T) {
+	const end = "The order's observation time ends before it begins, and is given without its end; as sent: "
+	for name, c := range map[string]struct {
+		from, to string
+		want     diagnosticReport
+		note     string
+	}{
+		"none":               {"", "", diagnosticReport{EffectiveDateTime: "2026-07-22T06:00:00+02:00"}, ""},
+		"a moment":           {"20260722070000", "", diagnosticReport{EffectiveDateTime: "2026-07-22T07:00:00+02:00"}, ""},
+		"a period":           {"20260722070000", "20260723070000-0500", diagnosticReport{EffectivePeriod: &period{Start: "2026-07-22T07:00:00+02:00", End: "2026-07-23T07:00:00-05:00"}}, ""},
+		"of no length":       {"20260722", "20260722", diagnosticReport{EffectivePeriod: &period{Start: "2026-07-22", End: "2026-07-22"}}, ""},
+		"that ends that day": {"20260722070000", "20260722", diagnosticReport{EffectivePeriod: &period{Start: "2026-07-22T07:00:00+02:00", End: "2026-07-22"}}, ""},
+		"backwards":          {"20260722070000", "20260722065959", diagnosticReport{EffectiveDateTime: "2026-07-22T07:00:00+02:00"}, end + "20260722065959"},
+		"an end alone":       {"", "20260722", diagnosticReport{EffectivePeriod: &period{End: "2026-07-22"}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := patientReport(0, "S1", 1)
+			r.Specimen.Collected = sentTime("20260722060000")
+			r.Order.Observed, r.Order.Until = sentTime(c.from), sentTime(c.to)
+			var got diagnosticReport
+			if err := json.Unmarshal(entries(mustPlan(t, testInput(r)), StepReport)[0].Resource, &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.EffectiveDateTime != c.want.EffectiveDateTime || !reflect.DeepEqual(got.EffectivePeriod, c.want.EffectivePeriod) {
+				t.Errorf("%q %+v", got.EffectiveDateTime, got.EffectivePeriod)
+			}
+			note := ""
+			for _, x := range got.Extension {
+				note += x.ValueAnnotation.Text
+			}
+			if note != c.note {
+				t.Errorf("note %q", note)
+			}
+		})
+	}
+}
+
+// A correction of a report that had a period, by one with a moment, has one time.
+func TestMergeEffective(t *testing.T) {
+	report := func(key, until string, status drivers.ResultStatus) Entry {
+		r := patientReport(0, "S1", 1)
+		r.Order.Observed, r.Order.Until = sentTime("20260722"), sentTime(until)
+		r.Results[0].Status = status
+		in := testInput(r)
+		in.Key = key
+		return entries(mustPlan(t, in), StepReport)[0]
+	}
+	for _, c := range [][2]string{{"20260723", ""}, {"", "20260723"}} {
+		got, err := report("c1", c[1], drivers.StatusCorrected).Choose([]json.RawMessage{onServer(t, report("k1", c[0], drivers.StatusFinal), "d1", nil)})
+		if err != nil || got.Choice != Replace || strings.Count(string(got.Resource), `"effective`) != 1 {
+			t.Errorf("%+v, %v: %s", got.Choice, err, got.Resource)
+		}
 	}
 }

@@ -62,6 +62,9 @@ type observation struct {
 	ValueString          string            `json:"valueString,omitempty"`
 	ValueRange           *valueRange       `json:"valueRange,omitempty"`
 	ValueRatio           *ratio            `json:"valueRatio,omitempty"`
+	ValueTime            string            `json:"valueTime,omitempty"`
+	ValueDateTime        string            `json:"valueDateTime,omitempty"`
+	ValuePeriod          *period           `json:"valuePeriod,omitempty"`
 	DataAbsentReason     *codeableConcept  `json:"dataAbsentReason,omitempty"`
 	Interpretation       []codeableConcept `json:"interpretation,omitempty"`
 	Note                 []annotation      `json:"note,omitempty"`
@@ -81,6 +84,7 @@ type diagnosticReport struct {
 	Code              codeableConcept   `json:"code"`
 	Subject           *reference        `json:"subject,omitempty"`
 	EffectiveDateTime string            `json:"effectiveDateTime,omitempty"`
+	EffectivePeriod   *period           `json:"effectivePeriod,omitempty"`
 	Issued            string            `json:"issued"`
 	Specimen          []reference       `json:"specimen"`
 	Result            []reference       `json:"result"`
@@ -191,6 +195,11 @@ type ratio struct {
 type valueRange struct {
 	Low  *quantity `json:"low"`
 	High *quantity `json:"high"`
+}
+
+type period struct {
+	Start string `json:"start,omitempty"`
+	End   string `json:"end,omitempty"`
 }
 
 type referenceRange struct {

@@ -35,6 +35,8 @@ func (ord *order) value(o *observation, res *drivers.Result, n *notes) {
 			n.remark("Value as sent: " + sent)
 		}
 	case ord.numeric(o, v, res.Unit):
+	case temporal(o, v, sent, n):
+		n.unit(res.Unit)
 	case v.Number != "" || hasDigit(sent):
 		// The fallback of the v2-to-FHIR map for SN: all parts with blanks.
 		o.ValueString = join(" ", sent, clean(res.Unit))

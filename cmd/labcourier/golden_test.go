@@ -42,7 +42,10 @@ var goldenFolders = map[string]string{
 		OBX-5 CWE is a CodeableConcept in a system of the maker's own: 99SYS is no URI.
 		OBX-8 QCF is no longer active in v3: text, and H beside it.
 		OBX-11 C is corrected, A amended; R ("entered, not verified") preliminary; X cancelled without its value. The guide maps no R.
-		OBX-19 is the analysis date-time; effective is OBX-14, else OBR-7. The report has the first result's.
+		OBX-5 of DT and DTM are a dateTime, of TM a time, as exact as sent, in the zone of the stanza; FHIR has no
+		minutes without seconds, so that these are zero and a note has the words. The guide has no row for TS, which
+		is DTM's old name. What is no time (22.07.2026) is a string, and the report says so; the time beside it is one.
+		OBX-19 is the analysis date-time; effective is OBX-14, else OBR-7. The report's is OBR-7 with OBR-8, a Period.
 		OBR-3 is the specimen's id in the dialects that send no SPM, and then no FILL identifier of the report.
 		OBX-16 is a performer by its id alone; OBX-17 a method in words.
 		OBR-4 of one test with LN names the report; category is LAB of table 0074 whatever OBR-24 says.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -81,14 +82,37 @@ func TestValues(t *testing.T) {
 		{"RP", "http://x^y", []string{"data in the stored message (RP)|!unsupported"}},
 		{"NA", "1^2^3", []string{"data in the stored message (NA)|!unsupported"}},
 		{"ED", "", []string{"|!unknown"}},
-		{"DT", "20260722", []string{"20260722|"}},
-		{"TM", "0915", []string{"0915|"}},
-		{"TS", "20260722091501", []string{"20260722091501|"}},
-		{"DTM", "2026", []string{"2026|"}},
+		{"DT", "20260722", []string{"20260722|@2026-07-22T00:00:00+02:00/3"}},
+		{"DT", "202607", []string{"202607|@2026-07-01T00:00:00+02:00/2"}},
+		{"TM", "0915", []string{"0915|@09:15:00"}},
+		{"TM", "091501.25", []string{"091501.25|@09:15:01.25"}},
+		{"TS", "20260722091501", []string{"20260722091501|@2026-07-22T09:15:01+02:00/5"}},
+		{"DTM", "20260122091501.5-0500", []string{"20260122091501.5-0500|@2026-01-22T09:15:01.5-05:00/6"}},
+		{"DTM", "202601220915", []string{"202601220915|@2026-01-22T09:15:00+01:00/4"}},
+		{"DTM", "2026", []string{"2026|@2026-01-01T00:00:00+01:00/1"}},
+		{"DTM", "2026~20260102", []string{"2026|@2026-01-01T00:00:00+01:00/1", "20260102|@2026-01-02T00:00:00+01:00/3"}},
+		{"DR", "202601^202602", []string{"202601^202602|@2026-01-01T00:00:00+01:00/2@2026-02-01T00:00:00+01:00/2"}},
+		{"DTM", "", []string{"|!unknown"}},
 		{"nm", "5", []string{"5|5"}},
 		{"QQ", "12", []string{"12|"}},
+		// What is not of its type stays text, with a word on that.
+		{"DT", "20260722091501", []string{"20260722091501|"}},
+		{"DT", "20260732", []string{"20260732|"}},
+		{"DT", "22.07.2026", []string{"22.07.2026|"}},
+		{"DTM", "2026072209", []string{"2026072209|"}},
+		{"TS", "20260722000000^D", []string{"20260722000000^D|"}},
+		{"TM", "09", []string{"09|"}},
+		{"TM", "2460", []string{"2460|"}},
+		{"TM", "0915+0100", []string{"0915+0100|"}},
+		{"TM", "0915.5", []string{"0915.5|"}},
+		{"TM", "09:15", []string{"09:15|"}},
+		{"DR", "202601^", []string{"202601^|"}},
+		{"DR", "202601^^202602", []string{"202601^^202602|"}},
 	} {
-		reports := parse(t, header251+"OBR|1||S1|X\rOBX|1|"+c.kind+"|X||"+c.value+"||||||F\r", Options{})
+		reports, err := Parse([]byte(header251+"OBR|1||S1|X\rOBX|1|"+c.kind+"|X||"+c.value+"||||||F\r"), drivers.ParseOptions{Location: zurich(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
 		var got []string
 		for _, r := range reports[0].Results {
 			v := r.Value
@@ -99,16 +123,34 @@ func TestValues(t *testing.T) {
 			if v.Code != nil {
 				s += showCode(*v.Code)
 			}
+			for _, at := range []drivers.Time{v.Time, v.Until} {
+				if at.Known() {
+					s += fmt.Sprintf("@%s/%d", at.Value.Format(time.RFC3339Nano), at.Precision)
+				}
+			}
+			if v.Clock != "" {
+				s += "@" + v.Clock
+			}
 			got = append(got, s)
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s %q: %q, want %q", c.kind, c.value, got, c.want)
 		}
-		problem := c.kind == "QQ"
+		temporal := slices.Contains([]string{"DT", "TM", "TS", "DTM", "DR"}, c.kind)
+		problem := c.kind == "QQ" || temporal && c.value != "" && !strings.Contains(got[0], "@")
 		if (len(reports[0].Problems) > 0) != problem {
 			t.Errorf("%s %q: problems %q", c.kind, c.value, reports[0].Problems)
 		}
 	}
+}
+
+func zurich(t *testing.T) *time.Location {
+	t.Helper()
+	loc, err := time.LoadLocation("Europe/Zurich")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loc
 }
 
 func showCode(c drivers.Code) string {

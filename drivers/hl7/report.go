@@ -249,6 +249,8 @@ func (p *parser) startOrder(s segment) {
 		Status:    orderStatus(s.component(25, 1)),
 		Requested: p.time(rep, s, 6),
 		Reported:  p.time(rep, s, 22),
+		Observed:  p.observed,
+		Until:     p.time(rep, s, 8),
 	}
 	for _, test := range s.repeats(4) {
 		if c := readCode(s.components(test)); c.Code != "" || c.Text != "" {

@@ -11,10 +11,10 @@ import (
 // twice, or twice with another type, is two results.
 func (p *parser) results(obx segment) {
 	rep := p.open()
-	values, known := readValues(obx)
+	values, problem := readValues(obx, p.opts.Location)
 	first := len(rep.Results)
-	if !known {
-		p.problem(rep, "OBX-2 of result %d is of no known type", first+1)
+	if problem != "" {
+		p.problem(rep, problem, first+1)
 	}
 	res := drivers.Result{
 		Test:       p.testCode(obx),

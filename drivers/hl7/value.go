@@ -2,6 +2,7 @@ package hl7
 
 import (
 	"strings"
+	"time"
 
 	"github.com/labcourier/labcourier/drivers"
 )
@@ -15,7 +16,10 @@ const (
 	numeric                    // SN
 	spread                     // NR
 	coded                      // CE and its kin
-	temporal                   // dates and times: never read as numbers
+	day                        // DT
+	moment                     // TS and DTM
+	period                     // DR
+	clock                      // TM
 	elsewhere                  // too large or of no use as a value
 )
 
@@ -25,38 +29,45 @@ var valueTypes = map[string]valueType{
 	"TX": textual, "FT": textual,
 	"SN": numeric, "NR": spread,
 	"CE": coded, "CWE": coded, "CNE": coded, "CF": coded,
-	"DT": temporal, "TM": temporal, "TS": temporal, "DTM": temporal, "DR": temporal,
+	"DT": day, "TM": clock, "TS": moment, "DTM": moment, "DR": period,
 	"ED": elsewhere, "RP": elsewhere, "NA": elsewhere, "MA": elsewhere, "CD": elsewhere,
 }
 
-// readValues reads OBX-5. There is always one value; known is false for a type
-// that is no type, whose text is passed through.
-func readValues(obx segment) (values []drivers.Value, known bool) {
+// readValues reads OBX-5, times in the zone loc. There is always one value.
+// Problem is what a reader should know of its type, with a verb before it.
+func readValues(obx segment, loc *time.Location) (values []drivers.Value, problem string) {
 	kind := strings.ToUpper(obx.component(2, 1))
 	t, known := valueTypes[kind]
 	if !known {
-		return []drivers.Value{textValue(obx.text(5))}, false
+		return []drivers.Value{textValue(obx.text(5))}, "OBX-2 of result %d is of no known type"
 	}
 	reps := obx.repeats(5)
 	switch t {
 	case elsewhere:
 		if obx.text(5) == "" {
-			return []drivers.Value{textValue("")}, true
+			return []drivers.Value{textValue("")}, ""
 		}
-		return []drivers.Value{{Text: "data in the stored message (" + kind + ")", Absent: "unsupported"}}, true
+		return []drivers.Value{{Text: "data in the stored message (" + kind + ")", Absent: "unsupported"}}, ""
 	case textual:
-		return []drivers.Value{drivers.ParseValue(joinLines(obx, reps))}, true
+		return []drivers.Value{drivers.ParseValue(joinLines(obx, reps))}, ""
 	}
 	for _, rep := range reps {
 		if len(reps) > 1 && obx.clean(rep) == "" {
 			continue
 		}
-		values = append(values, readValue(obx, t, rep))
+		v, ok := readTimes(obx, t, rep, loc)
+		if t < day || t > clock {
+			v, ok = readValue(obx, t, rep), true
+		}
+		if !ok {
+			problem = "OBX-5 of result %d is not of its type " + kind + ", and is text"
+		}
+		values = append(values, v)
 	}
 	if len(values) == 0 {
 		values = append(values, textValue(""))
 	}
-	return values, true
+	return values, problem
 }
 
 func readValue(obx segment, t valueType, rep string) drivers.Value {
@@ -68,8 +79,6 @@ func readValue(obx segment, t valueType, rep string) drivers.Value {
 		return rangeOf(parts)
 	case coded:
 		return codedValue(parts, obx.clean(rep))
-	case temporal:
-		return textValue(obx.clean(rep))
 	}
 	return drivers.ParseValue(single(parts, obx.clean(rep)))
 }
