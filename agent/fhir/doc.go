@@ -80,7 +80,10 @@
 // Value. A number that FHIR cannot hold as sent (".5", "007", more than 18
 // digits) is a string with the unit behind it. A text value with a digit in it
 // also gets the unit; one without keeps it in a note. A cancelled result has
-// no value; what was sent with it is in a note.
+// no value; what was sent with it is in a note. A value that is a date, a
+// moment, a period or a time of day, by the message's own word, has FHIR's type
+// for it, as exact as it was sent and with the offset of the analyzer's zone;
+// where FHIR asks for seconds that were not sent, a note has what was.
 //
 // Notes. R4's DiagnosticReport has no note, and its conclusion is a
 // clinician's word. What was said of the whole report, and what could not be
