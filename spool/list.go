@@ -2,6 +2,7 @@ package spool
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -40,9 +41,6 @@ func (s *Spool) List(q Query) (found []Info, err error) {
 		for _, h := range s.heads() {
 			if q.Lane != "" && q.Lane != h.name {
 				continue
-			}
-			if q.State == Discarded && h.discarded == 0 {
-				continue // none ever was: no need to walk past all that were delivered
 			}
 			for _, b := range q.State.buckets() {
 				found = s.listLane(v, h, b, q, found)
@@ -85,8 +83,11 @@ func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []Info) [
 		w.from, w.to = uint64(q.After)+1, uint64(q.Before)
 		w.narrow(q, func(n uint64) time.Time { return s.received(v, Seq(n)) })
 	}
-	n := 0
-	for k, value := w.first(); k != nil && n < q.Limit; k, value = w.next() {
+	n, most := 0, q.Limit
+	if q.State == Discarded { // those were counted: no need to look on after the last
+		most = min(most, int(min(h.discarded, math.MaxInt32)))
+	}
+	for k, value := w.first(); k != nil && n < most; k, value = w.next() {
 		_, num, ok := splitLaneSeq(k)
 		if !ok {
 			continue
@@ -118,7 +119,7 @@ func (q Query) selects(i Info) bool {
 // rare state or time among a million others costs no look at each whole record.
 func (s *Spool) passesOver(v *view, q Query, b bucket, n Seq, value []byte) bool {
 	if b == history && q.State != Any {
-		if e, err := decodeState(value); err == nil && e.State != q.State {
+		if st := peekState(value); st != Any && st != q.State {
 			return true
 		}
 	}

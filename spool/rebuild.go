@@ -192,7 +192,11 @@ func (r *rebuild) history(h *laneHead, f found, size uint64, value []byte) error
 		e.Expiry = r.now.UnixNano()
 	}
 	e.Size = size
-	if r.unsure[h.id] {
+	switch {
+	case !r.unsure[h.id]:
+	case e.State == Discarded:
+		h.discarded++
+	default:
 		h.delivered++
 	}
 	if err := r.putSmall(history, laneSeqKey(h.id, uint64(f.seq)), e.encode()); err != nil {

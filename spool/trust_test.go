@@ -91,6 +91,34 @@ func TestBadEntryLeadsToSalvage(t *testing.T) {
 	}
 }
 
+// What a lane counted is counted again where that is lost: List goes by it.
+func TestLostLaneHead(t *testing.T) {
+	s := openTemp(t, Options{hooks: large})
+	done, given := put(t, s, msg("a", "x")), put(t, s, msg("a", "y"))
+	if err := errors.Join(s.Done("a", done, Receipt{}), s.Discard("a", given, Reason{Text: "a trial"})); err != nil {
+		t.Fatal(err)
+	}
+	h, _ := s.committedHead("a")
+	err := s.submit(t.Context(), 0, func(tx *txn) error {
+		return tx.putRaw(lanes, laneKey(h.id), []byte("not what was written"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.scrub()
+	if err := repaired(t, s, s.healthyOrClosed); err != nil {
+		t.Fatal(err)
+	}
+	for st, q := range map[State]Seq{Delivered: done, Discarded: given} {
+		if l, err := s.List(Query{State: st}); err != nil || len(l) != 1 || l[0].Seq != q {
+			t.Errorf("%v: %+v %v", st, l, err)
+		}
+	}
+	if l := s.Stats().Lanes[0]; l.Delivered != 1 || l.Discarded != 1 {
+		t.Errorf("%+v", l)
+	}
+}
+
 // An entry whose key is not what was written names no record, or another's:
 // nothing can be taken out of the lane's way, and the file is repaired.
 func TestBadKeyLeadsToSalvage(t *testing.T) {
