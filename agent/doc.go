@@ -63,6 +63,7 @@
 //	history   the last day, and each analyzer's habit
 //	metrics   the same numbers for a monitoring system
 //	doctor    a look at all that the agent stands on, for the command line
+//	validate  what was sent beside what the server holds, for the command line
 //	alert     what is wrong, by webhook and e-mail, where nothing else watches
 //	sandbox   an in-memory FHIR server for the demo and the tests
 //

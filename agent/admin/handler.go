@@ -47,6 +47,7 @@ func NewHandler(s *spool.Spool, links Links, token Token) *Handler {
 		"POST compact":                 h.compact,
 		"POST rekey":                   h.rekey,
 		"GET audit":                    h.audit,
+		"POST validated":               h.validated,
 
 		"GET analyzers/{name}/traffic": h.traffic,
 	} {
@@ -181,7 +182,7 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request) error {
 	if err := h.spool.Audit(r.Context(), "viewed", rec.Lane, rec.Seq, ""); err != nil {
 		return err // no look without its entry
 	}
-	return answer(w, Content{describeRecord(rec), rec.Payload})
+	return answer(w, Content{describeRecord(rec), rec.Payload, rec.Given})
 }
 
 func (h *Handler) retry(w http.ResponseWriter, r *http.Request) error {

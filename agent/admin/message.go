@@ -36,6 +36,9 @@ func (m Message) Held() bool {
 type Content struct {
 	Message
 	Payload []byte `json:"payload"`
+
+	// Given is what a person added, by word: see [GivenSpecimen].
+	Given map[string]string `json:"given,omitempty"`
 }
 
 func describe(i spool.Info) Message {

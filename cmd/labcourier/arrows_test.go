@@ -43,6 +43,7 @@ func arrows() []arrow {
 		{"agent/browse", []string{"agent/admin", "drivers", "spool"}},
 		{"agent/history", nil},
 		{"agent/doctor", []string{"agent/admin", "agent/auth", "agent/config", "agent/outbound", "agent/secretfile", "spool"}},
+		{"agent/validate", []string{"agent/auth", "drivers"}}, // never agent/fhir: its mistakes would be in both sides
 		{"agent/pagetest", nil},
 		{"agent/metrics", []string{"agent/status"}},
 		{"agent/alert", []string{"agent/status"}},

@@ -11,7 +11,7 @@ func (p *program) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "labcourier",
 		Short:         "brings the results of laboratory analyzers to a FHIR server",
-		Long:          "labcourier reads results from laboratory analyzers over serial lines and TCP, keeps each\nmessage on disk before it acknowledges it, and delivers it once to a FHIR server.\n\nExit codes: 0 done, 1 failed, 2 wrong use or a configuration with faults.",
+		Long:          "labcourier reads results from laboratory analyzers over serial lines and TCP, keeps each\nmessage on disk before it acknowledges it, and delivers it once to a FHIR server.\n\nExit codes: 0 done, 1 failed, 2 wrong use or a configuration with faults,\n3 validate-interface found a difference.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          unknownCommand,
@@ -29,6 +29,7 @@ func (p *program) command() *cobra.Command {
 		p.statusCommand(),
 		p.analyzersCommand(),
 		p.messagesCommand(),
+		p.validateCommand(),
 		p.codesCommand(),
 		p.alertsCommand(),
 		p.simulateCommand(),

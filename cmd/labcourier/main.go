@@ -17,9 +17,10 @@ import (
 
 // Exit codes; they are part of the command line's promise.
 const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2 // wrong use, or a configuration with faults
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2 // wrong use, or a configuration with faults
+	exitDiffers = 3 // validate-interface: the server does not hold what was sent
 )
 
 func main() {
@@ -57,6 +58,9 @@ func (p *program) main(ctx context.Context, args []string) int {
 	_, isConfig := errors.AsType[config.Faults](err)
 	if isUsage || isConfig {
 		return exitUsage
+	}
+	if _, differs := errors.AsType[differsError](err); differs {
+		return exitDiffers
 	}
 	return exitFailed
 }
