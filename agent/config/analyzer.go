@@ -4,10 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/ianaindex"
-
 	"github.com/labcourier/labcourier/drivers"
 )
 
@@ -179,23 +175,4 @@ func (t table) text(a *Analyzer) {
 		t.fault("charset", "is not a character set that can be read", `use a name of the IANA list, such as "utf-8", "iso-8859-1", "windows-1252", "gb18030" or "shift_jis"`)
 	}
 	a.Encoding = e
-}
-
-// charset returns the encoding of that name, nil if there is none that contains
-// ASCII.
-// The IANA's meaning of a name goes before the browsers', for whom iso-8859-1
-// is windows-1252.
-func charset(name string) encoding.Encoding {
-	e, err := ianaindex.IANA.Encoding(name)
-	if err != nil || e == nil {
-		if e, err = htmlindex.Get(name); err != nil {
-			return nil
-		}
-	}
-	// Framing and fields are found in the bytes, before they are decoded.
-	const ascii = "\r\n !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"
-	if same, err := e.NewDecoder().String(ascii); err != nil || same != ascii {
-		return nil
-	}
-	return e
 }
