@@ -23,6 +23,7 @@ type job struct {
 	lane      *lane
 	plan      fhir.Plan
 	resolved  map[string]string // full URL to "Type/id"; "" where the server did not say
+	known     map[string]bool   // full URLs of what is a new version of what the server had
 	recalled  bool              // a Device id was taken from memory
 	steps     []fhir.Step       // of plan, without what the server has from an earlier message
 	repeated  int               // results that it has
@@ -44,7 +45,7 @@ func (j *job) run(ctx context.Context) (*spool.Reason, error) {
 }
 
 func (j *job) bring(ctx context.Context) (*spool.Reason, error) {
-	j.resolved, j.recalled = map[string]string{}, false
+	j.resolved, j.known, j.recalled = map[string]string{}, map[string]bool{}, false
 	steps, refused, err := j.orders(ctx)
 	if refused != nil || err != nil {
 		return refused, err

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/labcourier/labcourier/agent/fhir"
 	"github.com/labcourier/labcourier/spool"
@@ -16,6 +17,9 @@ import (
 // first: one specimen is not measured more often.
 const mostOfSeries = "50"
 
+// mostOfAll is the same for several series at once.
+const mostOfAll = "500"
+
 // repeats finds out which results of the message the server has already from
 // an earlier message, and takes them out of the plan, with the reports and
 // specimens that were for them alone.
@@ -24,7 +28,7 @@ func (j *job) repeats(ctx context.Context, steps []fhir.Step) (*spool.Reason, er
 	there := map[string]bool{}
 	for _, s := range steps {
 		for _, e := range s.Entries {
-			if e.Prior == nil || e.Prior.Corrects {
+			if e.Prior == nil || e.Prior.Updates() {
 				continue
 			}
 			chosen, refused, err := j.choose(ctx, s.Name, e)
@@ -93,11 +97,15 @@ func mentioned(resources [][]byte, url string) bool {
 	return false
 }
 
-// correct brings the corrections among entries to their end, and returns the
-// entries that are to be created like any other.
+// correct brings the corrections and the later states among entries to their
+// end, and returns the entries that are to be created like any other.
 func (j *job) correct(ctx context.Context, step string, entries []fhir.Entry) (create []fhir.Entry, refused *spool.Reason, err error) {
+	first, refused, err := j.firsts(ctx, step, entries)
+	if refused != nil || err != nil {
+		return nil, refused, err
+	}
 	for _, e := range entries {
-		if e.Prior == nil || !e.Prior.Corrects {
+		if !e.Prior.Updates() || first[e.FullURL] {
 			create = append(create, e)
 			continue
 		}
@@ -110,6 +118,43 @@ func (j *job) correct(ctx context.Context, step string, entries []fhir.Entry) (c
 		}
 	}
 	return create, nil, nil
+}
+
+// mostAsked bounds the series that one search asks for: an address of 2,000
+// characters goes through every proxy.
+const mostAsked = 16
+
+// firsts returns, by full URL, the entries of which the server has no earlier
+// state, as nearly all are. All results of a step are asked for together, since
+// this comes before every one that is sent as final. A report can only be a later
+// state of one that has a result in common with it, and so of a result that was
+// found.
+func (j *job) firsts(ctx context.Context, step string, entries []fhir.Entry) (first map[string]bool, refused *spool.Reason, err error) {
+	first = map[string]bool{}
+	var ask []fhir.Entry
+	for _, e := range entries {
+		switch {
+		case e.Prior == nil || !e.Prior.Advances:
+		case len(e.Results) > 0:
+			first[e.FullURL] = !slices.ContainsFunc(e.Results, func(r string) bool { return j.known[r] })
+		default:
+			ask = append(ask, e)
+		}
+	}
+	for group := range slices.Chunk(ask, mostAsked) {
+		var series []string
+		for _, e := range group {
+			series = append(series, e.Prior.System+"|"+e.Prior.Value)
+		}
+		found, refused, err := j.series(ctx, step, group[0], strings.Join(series, ","), mostOfAll)
+		if refused != nil || err != nil {
+			return nil, refused, err
+		}
+		for _, e := range group {
+			first[e.FullURL] = len(e.OfSeries(found)) == 0
+		}
+	}
+	return first, nil, nil
 }
 
 // replace gives the resource that e corrects a new version. It reports false
@@ -126,9 +171,10 @@ func (j *job) replace(ctx context.Context, step string, e fhir.Entry) (done bool
 		case chosen.Choice == fhir.Create:
 			return false, nil, nil
 		case chosen.Choice == fhir.Obsolete:
-			return false, &spool.Reason{Code: CodeSuperseded, Text: e.Type + ": the server has a newer version of what this message corrects, and it was left as it is"}, nil
+			return false, &spool.Reason{Code: CodeSuperseded, Text: e.Type + ": the server has a newer version of what this message is about, and it was left as it is"}, nil
 		case chosen.Choice == fhir.Have:
 			j.in(step, e, e.Type+"/"+chosen.ID)
+			j.known[e.FullURL] = true
 			return true, nil, nil
 		}
 		v, err := j.put(ctx, e, chosen)
@@ -138,6 +184,7 @@ func (j *job) replace(ctx context.Context, step string, e fhir.Entry) (done bool
 		case v.action == accept:
 			j.lane.progress()
 			j.in(step, e, e.Type+"/"+chosen.ID)
+			j.known[e.FullURL] = true
 			return true, nil, nil
 		case v.action == refuse || v.action == split:
 			e.Resource = chosen.Resource // the server's words may repeat what it had
@@ -181,25 +228,33 @@ func (j *job) put(ctx context.Context, e fhir.Entry, chosen fhir.Chosen) (verdic
 // choose looks at the earlier resources of e's series until the server has
 // answered, and says what they make of e.
 func (j *job) choose(ctx context.Context, step string, e fhir.Entry) (fhir.Chosen, *spool.Reason, error) {
-	q := url.Values{"identifier": {e.Prior.System + "|" + e.Prior.Value}, "_count": {mostOfSeries}, "_sort": {"-_lastUpdated"}}
+	found, refused, err := j.series(ctx, step, e, e.Prior.System+"|"+e.Prior.Value, mostOfSeries)
+	if refused != nil || err != nil {
+		return fhir.Chosen{}, refused, err
+	}
+	chosen, err := e.Choose(found)
+	if err != nil {
+		return chosen, reason(verdict{action: refuse, why: oneLine(err.Error())}, step, []fhir.Entry{e}), nil
+	}
+	return chosen, nil, nil
+}
+
+// series searches until the server has answered. It returns the resources of
+// e's type that carry one of the identifiers, the newest first.
+func (j *job) series(ctx context.Context, step string, e fhir.Entry, identifiers, most string) ([]json.RawMessage, *spool.Reason, error) {
+	q := url.Values{"identifier": {identifiers}, "_count": {most}, "_sort": {"-_lastUpdated"}}
 	for {
 		found, v, err := j.lane.d.find(ctx, j.lane, e.Type, q)
 		switch {
 		case err != nil:
-			return fhir.Chosen{}, nil, err
+			return nil, nil, err
 		case v.action == refuse || v.action == split:
-			return fhir.Chosen{}, reason(v, step, []fhir.Entry{e}), nil
-		case v.action != accept:
-			if !j.lane.pass(ctx, v) {
-				return fhir.Chosen{}, nil, errStopped
-			}
-			continue
+			return nil, reason(v, step, []fhir.Entry{e}), nil
+		case v.action == accept:
+			return found, nil, nil
+		case !j.lane.pass(ctx, v):
+			return nil, nil, errStopped
 		}
-		chosen, err := e.Choose(found)
-		if err != nil {
-			return chosen, reason(verdict{action: refuse, why: oneLine(err.Error())}, step, []fhir.Entry{e}), nil
-		}
-		return chosen, nil, nil
 	}
 }
 

@@ -124,3 +124,89 @@ func TestOriginsOfTheRest(t *testing.T) {
 		}
 	})
 }
+
+// texts are the server's results and reports.
+func (f *far) texts() (all string) {
+	for _, typ := range []string{"Observation", "DiagnosticReport"} {
+		for _, r := range f.srv.Resources(typ) {
+			all += string(r.Raw) + "\n"
+		}
+	}
+	return all
+}
+
+// TestFinalAfterPreliminary: the final result is a new version of the
+// preliminary one, its report too; neither message changes anything when it
+// comes again.
+func TestFinalAfterPreliminary(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.permitUpdates()
+		early := f.queue.put("a", "a 0 5 early")
+		f.drain(time.Minute)
+		if n := strings.Count(f.texts(), `"status":"preliminary"`); n != 6 {
+			t.Fatalf("%d of 6 are preliminary at first", n)
+		}
+		final := f.queue.put("a", "a 1 5 settles")
+		f.drain(time.Minute)
+		now := f.texts()
+		if f.srv.Len("Observation") != 5 || f.srv.Len("DiagnosticReport") != 1 || strings.Count(now, `"status":"final"`) != 6 || strings.Contains(now, ":0.50") || !strings.Contains(now, ":0.75") {
+			t.Fatalf("after the final ones:\n%s", now)
+		}
+		if a, b := f.queue.receipt[early].Resources, f.queue.receipt[final].Resources; a[len(a)-1] != b[len(b)-1] || a[2] != b[2] {
+			t.Errorf("became %v, and then %v", a, b)
+		}
+		for _, again := range []string{"a 0 5 early", "a 1 5 settles"} {
+			f.queue.put("a", again)
+			f.drain(time.Minute)
+			if f.texts() != now {
+				t.Errorf("%s: a replay changed something:\n%s", again, f.texts())
+			}
+		}
+		if len(f.queue.parked) > 0 {
+			t.Errorf("parked: %+v", f.queue.parked)
+		}
+	})
+}
+
+// TestFinalInPart: what is still preliminary stays so, and so does the report.
+func TestFinalInPart(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.permitUpdates()
+		f.queue.put("a", "a 0 3 early")
+		f.queue.put("a", "a 1 2 settles")
+		f.drain(time.Minute)
+		reports := f.srv.Resources("DiagnosticReport")
+		if f.srv.Len("Observation") != 3 || len(reports) != 1 || strings.Count(f.texts(), `"status":"final"`) != 2 || !strings.Contains(string(reports[0].Raw), `"status":"preliminary"`) {
+			t.Errorf("%s", f.texts())
+		}
+	})
+}
+
+// TestPreliminaryAfterFinal: a preliminary result that comes late, of an older
+// message, is parked and replaces nothing.
+func TestPreliminaryAfterFinal(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.permitUpdates()
+		f.queue.put("a", "a 1 2 settles")
+		f.drain(time.Minute)
+		now := f.texts()
+		late := f.queue.put("a", "a 0 2 early")
+		f.drain(time.Minute)
+		if r := f.queue.parked[late]; r.Code != CodeSuperseded || f.texts() != now {
+			t.Errorf("%+v\n%s", r, f.texts())
+		}
+	})
+}
+
+// TestStatesAreAskedForTogether: looking for earlier states costs a message one
+// request, and its report none.
+func TestStatesAreAskedForTogether(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.queue.put("a", "a 0 9 early")
+		f.queue.put("a", "a 5 9 settles") // of another specimen
+		f.drain(time.Minute)
+		if n := f.srv.Counts().Kind["search"]; n != 2 || f.srv.Len("Observation") != 18 || f.srv.Len("DiagnosticReport") != 2 {
+			t.Errorf("%d searches for 2 messages; %s", n, f.texts())
+		}
+	})
+}

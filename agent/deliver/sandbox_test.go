@@ -60,28 +60,35 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 // mapReal maps a payload "<lane> <number> <results> [word]" with the real mapping.
 // With "origins" comes the message itself, and "both" is
-// "previous" in a first report and "origins" in a second. Each number is a specimen of its own, but "corrects" and "previous" are about
-// the one before.
+// "previous" in a first report and "origins" in a second. Each number is a specimen of its own, but "corrects", "settles" and "previous" are about
+// the one before. "early" is preliminary by the analyzer's own word, and "settles"
+// final.
 func mapReal(m *fhir.Mapper) Mapper {
 	return func(rec spool.Record) (fhir.Plan, error) {
 		var lane string
 		var n, results int
-		word, status := "", drivers.StatusFinal
-		if _, err := fmt.Sscan(string(rec.Payload)+" -", &lane, &n, &results, &word); err != nil {
+		word, more, status, raw := "", "", drivers.StatusFinal, ""
+		if _, err := fmt.Sscan(string(rec.Payload)+" - -", &lane, &n, &results, &word, &more); err != nil {
 			return fhir.Plan{}, err
 		}
 		r := drivers.Report{Purpose: drivers.ForPatient, Specimen: drivers.Specimen{ID: fmt.Sprintf("S%d", n)}}
 		tail := ".50"
-		if word == "corrects" || word == "previous" || word == "both" {
+		switch word {
+		case "corrects", "previous", "both", "settles":
 			r.Specimen.ID = fmt.Sprintf("S%d", n-1)
 		}
-		if word == "corrects" {
+		switch word {
+		case "corrects":
 			status, tail = drivers.StatusCorrected, ".75"
+		case "early":
+			status, raw = drivers.StatusPreliminary, "P"
+		case "settles":
+			raw, tail = "F", ".75"
 		}
 		for i := range results {
 			value := strconv.Itoa(i) + tail
 			r.Results = append(r.Results, drivers.Result{
-				Index: i, Test: drivers.Code{Code: "T" + strconv.Itoa(i)}, Unit: "mmol/L", Status: status, Previous: word == "previous" || word == "both",
+				Index: i, Test: drivers.Code{Code: "T" + strconv.Itoa(i)}, Unit: "mmol/L", Status: status, StatusRaw: raw, Previous: word == "previous" || word == "both",
 				Completed: drivers.Time{Value: time.Unix(1_700_000_000, 0).UTC(), Precision: drivers.Second},
 				Value:     drivers.Value{Text: value, Number: value},
 			})
@@ -94,7 +101,7 @@ func mapReal(m *fhir.Mapper) Mapper {
 			}
 			reports = append(reports, r)
 		}
-		origins := word == "origins" || word == "both"
+		origins := word == "origins" || word == "both" || more == "origins"
 		return m.Plan(fhir.Input{
 			Key: fmt.Sprintf("%s.%d", lane, n), Received: time.Unix(1_800_000_000+int64(n), 0).UTC(),
 			Source: fhir.Source{Name: lane}, Reports: reports,

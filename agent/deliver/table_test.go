@@ -12,8 +12,8 @@ import (
 	"github.com/labcourier/labcourier/agent/sandbox"
 )
 
-// The stages of a message's way, as the table has them. The last two are those
-// of a correction.
+// The stages of a message's way, as the table has them. The last four are those
+// of a correction, and of a final result after a preliminary one.
 const (
 	atDevice = iota + 1
 	atSpecimen
@@ -23,9 +23,11 @@ const (
 	atProvenance
 	atLookup
 	atUpdate
+	atState
+	atSettle
 )
 
-var stageNames = []string{"", "Device", "Specimen", "Observations", "DiagnosticReport", "DocumentReference", "Provenance", "lookup", "update"}
+var stageNames = []string{"", "Device", "Specimen", "Observations", "DiagnosticReport", "DocumentReference", "Provenance", "lookup", "update", "lookup of states", "final"}
 
 // resultsOf is how many results the table's messages have.
 const resultsOf = 5
@@ -81,7 +83,7 @@ func tableRows() []tableRow {
 		{name: "422", fault: sandbox.Reply(422), want: parkedAs(CodeRejected)},
 		{name: "422", fault: sandbox.RefuseEntry(0, 422), entry: true, want: parkedAs(CodeRejected)},
 		{name: "412", fault: sandbox.Reply(412), want: func(stage int) string {
-			if stage == atUpdate {
+			if stage == atUpdate || stage == atSettle {
 				return "delivered" // somebody was quicker: looked at again
 			}
 			return CodeAmbiguous
@@ -106,7 +108,7 @@ func TestEveryOutcomeAtEveryStage(t *testing.T) {
 	var mu sync.Mutex
 	lines := []string{fmt.Sprintf("%-26s %-17s %-10s %-32s %s", "OUTCOME", "STAGE", "MESSAGE", "SERVER HOLDS D/S/O/R/M/P", "STATUS SAID")}
 	for _, row := range tableRows() {
-		for stage := atDevice; stage <= atUpdate; stage++ {
+		for stage := atDevice; stage <= atSettle; stage++ {
 			if row.entry && stage >= atLookup {
 				continue // no bundle
 			}
@@ -155,9 +157,9 @@ func (c *cell) strike(r *http.Request) sandbox.Fault {
 func (c *cell) meets(r *http.Request) bool {
 	switch {
 	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/Observation"):
-		return c.stage == atLookup
+		return c.stage == atLookup || c.stage == atState
 	case r.Method == http.MethodPut:
-		return c.stage == atUpdate
+		return c.stage == atUpdate || c.stage == atSettle
 	case r.Method == http.MethodPost && strings.TrimSuffix(r.URL.Path, "/") == sandbox.BasePath:
 		c.posts++
 		return c.posts >= c.stage
@@ -175,9 +177,13 @@ func (c *cell) run() string {
 	}
 	payload := fmt.Sprintf("a 0 %d origins", resultsOf)
 	if corrects {
-		c.queue.put("a", payload)
+		before, after := payload, "a 1 1 corrects"
+		if c.stage >= atState {
+			before, after = "a 0 5 early origins", "a 1 1 settles"
+		}
+		c.queue.put("a", before)
 		c.drain(time.Minute)
-		payload = "a 1 1 corrects"
+		payload = after
 	}
 	c.double.Store(c.row.twice)
 	if c.row.fault.Status+int(c.row.fault.Break) != 0 || c.row.fault.Hold != 0 || c.row.fault.Entry != nil {
@@ -197,7 +203,7 @@ func (c *cell) run() string {
 	if got != want {
 		t.Errorf("the message is %q, want %q: %+v", got, want, c.queue.parked[seq])
 	}
-	if retried := c.stage == atLookup && c.row.fault.Break != sandbox.NoBreak; !retried && !strings.Contains(said, c.row.says) { // a GET is repeated by net/http itself
+	if retried := (c.stage == atLookup || c.stage == atState) && c.row.fault.Break != sandbox.NoBreak; !retried && !strings.Contains(said, c.row.says) { // a GET is repeated by net/http itself
 		t.Errorf("the status said %q, want %q", said, c.row.says)
 	}
 	if s := c.d.State().Lanes[0]; s.Waiting != "" || !s.Since.IsZero() {
@@ -266,14 +272,17 @@ func (c *cell) holds(want string) string {
 	if c.stage < atLookup {
 		return text
 	}
-	corrected := 0
+	corrected, status := 0, `"status":"corrected"`
+	if c.stage >= atState {
+		status = `"status":"final"`
+	}
 	for _, o := range c.srv.Resources("Observation") {
-		if strings.Contains(string(o.Raw), `"status":"corrected"`) && strings.Contains(string(o.Raw), "0.75") {
+		if strings.Contains(string(o.Raw), status) && strings.Contains(string(o.Raw), "0.75") {
 			corrected++
 		}
 	}
 	if (corrected == 1) != (want == "delivered") {
-		c.t.Errorf("%d observations are corrected", corrected)
+		c.t.Errorf("%d observations have the new version", corrected)
 	}
-	return fmt.Sprintf("%s, %d corrected", text, corrected)
+	return fmt.Sprintf("%s, %d updated", text, corrected)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,15 +37,19 @@ type stored struct {
 	Type string `json:"resourceType"`
 	ID   string `json:"id"`
 	Meta struct {
-		VersionID string `json:"versionId"`
+		VersionID string   `json:"versionId"`
+		Tag       []coding `json:"tag"`
 	} `json:"meta"`
 	Identifier []identifier `json:"identifier"`
 	Status     string       `json:"status"`
+	Effective  string       `json:"effectiveDateTime"`
 	Issued     string       `json:"issued"`
 	Extension  []extension  `json:"extension"`
+	Result     []reference  `json:"result"`
 
 	raw    json.RawMessage
 	at     time.Time // the analyzer's own time of the result
+	own    time.Time // when it was true of the patient
 	issued time.Time // when the message came that wrote it last
 }
 
@@ -53,7 +58,7 @@ type stored struct {
 //
 // The resource to be corrected is the one with the same time of analysis, else
 // the newest that is not newer than the correction. What a newer message wrote
-// is never replaced.
+// is never replaced. Of an entry that may be a later state see advance.
 func (e Entry) Choose(found []json.RawMessage) (Chosen, error) {
 	candidates, err := e.candidates(found)
 	if err != nil {
@@ -66,10 +71,13 @@ func (e Entry) Choose(found []json.RawMessage) (Chosen, error) {
 			}
 		}
 	}
-	if !e.Prior.Corrects {
-		return e.repeated(candidates)
+	switch {
+	case e.Prior.Corrects:
+		return e.correct(candidates)
+	case e.Prior.Advances:
+		return e.advance(candidates)
 	}
-	return e.correct(candidates)
+	return e.repeated(candidates)
 }
 
 func (c *stored) as(what Choice) Chosen {
@@ -79,22 +87,34 @@ func (c *stored) as(what Choice) Chosen {
 func (e Entry) candidates(found []json.RawMessage) ([]stored, error) {
 	var list []stored
 	for _, raw := range found {
-		c := stored{raw: raw}
-		if err := json.Unmarshal(raw, &c); err != nil {
+		c, err := read(raw)
+		if err != nil {
 			return nil, fmt.Errorf("read the server's %s: it is not as FHIR R4 has it", e.Type)
 		}
-		if c.Type != e.Type || c.ID == "" {
-			continue
+		if c.Type == e.Type && c.ID != "" {
+			list = append(list, c)
 		}
-		c.issued, _ = time.Parse(time.RFC3339Nano, c.Issued)
-		for _, x := range c.Extension {
-			if x.URL == urlAnalyzed {
-				c.at, _ = time.Parse(time.RFC3339Nano, x.ValueDateTime)
-			}
-		}
-		list = append(list, c)
 	}
 	return list, nil
+}
+
+// read takes from a resource what decides between it and others. Times that are
+// not known to the minute are left out.
+func read(raw json.RawMessage) (stored, error) {
+	c := stored{raw: raw}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return c, err
+	}
+	c.issued, _ = time.Parse(time.RFC3339Nano, c.Issued)
+	for _, x := range c.Extension {
+		if x.URL == urlAnalyzed {
+			c.at, _ = time.Parse(time.RFC3339Nano, x.ValueDateTime)
+		}
+	}
+	if !slices.ContainsFunc(c.Meta.Tag, func(t coding) bool { return t.System == systemEffect }) {
+		c.own, _ = time.Parse(time.RFC3339Nano, c.Effective)
+	}
+	return c, nil
 }
 
 // repeated looks for the same result: of the same time, with the same value or

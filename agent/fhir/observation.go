@@ -18,7 +18,7 @@ func (ord *order) observation(res *drivers.Result) (Entry, error) {
 		series := ord.series[res.Index]
 		ids = append(ids, msg.seriesIdentifier(series))
 		e.Tube = clean(r.Specimen.ID)
-		e.Prior = ord.prior(series, statusOf(res), res.Previous, res.Completed)
+		e.Prior = ord.prior(series, statusOf(res), res.Previous, clean(res.StatusRaw) != "", res.Completed)
 	}
 	effective := effectiveOf(r, res)
 	o := observation{

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,14 +12,15 @@ import (
 	"github.com/labcourier/labcourier/drivers"
 )
 
-// Corrections says what becomes of a result that corrects an earlier one.
+// Corrections says what becomes of a result that corrects an earlier one, or is
+// a later state of it: final after preliminary.
 type Corrections string
 
 // The values of Corrections. "" is CorrectionsUpdate.
 const (
 	CorrectionsUpdate Corrections = "update" // the earlier resource gets a new version
 	CorrectionsNew    Corrections = "new"    // a resource of its own, beside the earlier one
-	CorrectionsHold   Corrections = "hold"   // a person looks first
+	CorrectionsHold   Corrections = "hold"   // a person looks first; a later state is a resource of its own
 )
 
 // DefaultCorrectionsWithin is how long after a result its correction is
@@ -30,12 +32,16 @@ const DefaultCorrectionsWithin = 24 * time.Hour
 // Prior is what an entry has to do with an earlier resource of its series.
 type Prior struct {
 	System, Value string // the series: an identifier that several resources share
-	Corrects      bool   // it replaces the earlier one; else it may be the earlier one, sent again
+	Corrects      bool   // it replaces the earlier one
+	Advances      bool   // it replaces the earlier one if that was less final; neither: it may be the earlier one, sent again
 
 	At       time.Time // the analyzer's own time of the result; zero: not known to the minute
 	Received time.Time
 	Within   time.Duration // how much older than Received one of another time may be
 }
+
+// Updates reports whether the earlier resource may get a new version.
+func (p *Prior) Updates() bool { return p != nil && (p.Corrects || p.Advances) }
 
 // corrects reports whether a status is about a result that was sent before.
 // HL7's D and W, "the result was wrong", are as much a correction as C is.
@@ -115,8 +121,8 @@ func (msg *message) seriesIdentifier(value string) identifier {
 }
 
 // prior tells what a result or report has to do with earlier ones, nil if
-// nothing.
-func (ord *order) prior(series string, status drivers.ResultStatus, previous bool, at drivers.Time) *Prior {
+// nothing. Stated: the analyzer itself says what state it is in.
+func (ord *order) prior(series string, status drivers.ResultStatus, previous, stated bool, at drivers.Time) *Prior {
 	p := Prior{
 		System: ord.base + ":series", Value: series,
 		At: exact(at), Received: ord.in.Received, Within: ord.in.Choices.CorrectionsWithin,
@@ -125,12 +131,23 @@ func (ord *order) prior(series string, status drivers.ResultStatus, previous boo
 		p.Within = DefaultCorrectionsWithin
 	}
 	c := ord.in.Choices.Corrections
+	update := c == CorrectionsUpdate || c == ""
 	switch {
-	case corrects(status) && (c == CorrectionsUpdate || c == ""):
+	case corrects(status) && update:
 		p.Corrects = true
-		return &p
-	case previous && !p.At.IsZero(): // without a time nothing shows that it is the same
-		return &p
+	case previous && p.At.IsZero(): // nothing shows that it is the same
+		return nil
+	case previous:
+	case stated && update:
+		p.Advances = true
+	default:
+		return nil
 	}
-	return nil
+	return &p
+}
+
+// stated reports whether one of the results has a state of the analyzer's own
+// word: what never had one never becomes more final.
+func stated(results []drivers.Result) bool {
+	return slices.ContainsFunc(results, func(r drivers.Result) bool { return clean(r.StatusRaw) != "" })
 }

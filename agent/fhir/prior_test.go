@@ -315,8 +315,11 @@ func FuzzChoose(f *testing.F) {
 	f.Add([]byte(onServer(f, one(f, "k1", "10:01:00", completed("10:00:00", "5.40", drivers.StatusFinal)), "r1", nil)))
 	f.Add([]byte(`{"resourceType":"Observation","id":"x","identifier":"none"}`))
 	f.Add([]byte(`{"resourceType":"Observation","id":"x","meta":null,"extension":[null],"note":{},"issued":7}`))
+	f.Add([]byte(onServer(f, one(f, "k1", "10:01:00", staged(drivers.StatusPreliminary, "10:00:00", "08:00:00", "5.40")), "r1", nil)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for _, e := range []Entry{e, {Type: e.Type, System: e.System, Value: e.Value, Resource: e.Resource, Prior: &Prior{At: e.Prior.At}}} {
+		again, later := e, e
+		again.Prior, later.Prior = &Prior{At: e.Prior.At}, &Prior{At: e.Prior.At, Advances: true, Received: e.Prior.Received, Within: time.Hour}
+		for _, e := range []Entry{e, again, later} {
 			got, err := e.Choose([]json.RawMessage{raw})
 			if err == nil && got.Choice == Replace && (!json.Valid(got.Resource) || !strings.Contains(string(got.Resource), e.Value)) {
 				t.Errorf("merged to %s", got.Resource)

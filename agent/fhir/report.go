@@ -46,7 +46,7 @@ func (msg *message) report(r *drivers.Report) (results []Entry, report Entry, er
 		series := o.reportSeries()
 		ids = append(ids, msg.seriesIdentifier(series))
 		e.Tube = clean(r.Specimen.ID)
-		e.Prior = o.prior(series, reportStatus(r), false, r.Order.Reported)
+		e.Prior = o.prior(series, reportStatus(r), false, stated(r.Results), r.Order.Reported)
 	}
 	effective := reportEffective(r)
 	at, during := effective.at()

@@ -1,0 +1,119 @@
+package fhir
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// A result that comes first as preliminary and then as final is one resource,
+// with a history, and so is its report. The final one does not say that there
+// was another: an earlier one is only taken for it where that is certain, or
+// where no time at all could say otherwise.
+
+// finality orders the states by how settled they are. What is not settled is
+// replaced by what is more so; what is settled only by a correction.
+func finality(status string) int {
+	switch status {
+	case "registered":
+		return 0
+	case "partial", "preliminary", "unknown":
+		return 1
+	case "corrected", "amended", "entered-in-error", "appended":
+		return 3
+	}
+	return 2 // final, cancelled
+}
+
+const settled = 2
+
+// sameness is whether two resources of one series are states of one result.
+type sameness uint8
+
+const (
+	another  sameness = iota // another run of the test
+	possible                 // nothing says that it is not
+	certain
+)
+
+// sameAs compares two results: by the time of analysis and the patient's own
+// time, of which one has to be equal.
+func (c *stored) sameAs(own *stored) (is sameness, exactly bool) {
+	is = possible
+	for _, times := range [2][2]time.Time{{c.at, own.at}, {c.own, own.own}} {
+		switch {
+		case times[0].IsZero() || times[1].IsZero():
+		case times[0].Equal(times[1]):
+			is = certain
+		case is == possible:
+			is = another
+		}
+	}
+	return is, !c.at.IsZero() && c.at.Equal(own.at)
+}
+
+// advance chooses the less settled resource that e is a later state of. What
+// is more settled than e is never replaced, and when it is e's own result, e is
+// obsolete.
+func (e Entry) advance(candidates []stored) (Chosen, error) {
+	own, err := read(e.Resource)
+	if err != nil {
+		return Chosen{}, err
+	}
+	p := e.Prior
+	var best *stored
+	sure := false
+	for i := range candidates {
+		c := &candidates[i]
+		is, exactly := c.sameAs(&own)
+		if e.Type == "DiagnosticReport" {
+			is, exactly = another, c.shares(&own)
+			if exactly {
+				is = certain
+			}
+		}
+		later := c.issued.After(p.Received)
+		more := finality(own.Status) > finality(c.Status)
+		switch {
+		case is == another, is == possible && (later || c.issued.Before(p.Received.Add(-p.Within))):
+		case is == certain && finality(c.Status) > finality(own.Status) && (exactly || later):
+			return Chosen{Choice: Obsolete}, nil
+		case finality(c.Status) >= settled || later || !more && !exactly:
+		case best == nil, is == certain && !sure, is == certain == sure && c.newerThan(best):
+			best, sure = c, is == certain
+		}
+	}
+	if best == nil {
+		return Chosen{}, nil
+	}
+	merged, err := e.merge(best)
+	if err != nil {
+		return Chosen{}, err
+	}
+	chosen := best.as(Replace)
+	chosen.Resource = merged
+	return chosen, nil
+}
+
+// shares reports whether two reports have a result in common.
+func (c *stored) shares(own *stored) bool {
+	return slices.ContainsFunc(c.Result, func(r reference) bool {
+		return r.Reference != "" && slices.ContainsFunc(own.Result, func(o reference) bool { return o.Reference == r.Reference })
+	})
+}
+
+// OfSeries returns those of the resources found that carry e's series. One that
+// cannot be read is left for Choose to refuse.
+func (e Entry) OfSeries(found []json.RawMessage) (list []json.RawMessage) {
+	for _, raw := range found {
+		var r struct {
+			Identifier []identifier `json:"identifier"`
+		}
+		if json.Unmarshal(raw, &r) != nil || slices.ContainsFunc(r.Identifier, func(i identifier) bool {
+			return i.System == e.Prior.System && i.Value == e.Prior.Value
+		}) {
+			list = append(list, raw)
+		}
+	}
+	return list
+}
