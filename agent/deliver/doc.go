@@ -30,6 +30,8 @@
 //	the message says              what is done
 //	this corrects (C, A, D, W)    GET the series; PUT the one that is meant, with
 //	                              If-Match; none is meant: create
+//	this is its state (P, F ..)   GET the series of all results at once; PUT the
+//	                              one that was less final; else create
 //	this was sent before (R)      GET the series; the same time and value: it is
 //	                              there already; else create
 //
@@ -38,6 +40,12 @@
 // message wrote is never replaced; such a message is parked as superseded. The
 // new version carries the identifiers of both messages, so that an attempt
 // whose answer was lost finds itself. The history is the server's.
+//
+// A final result says nothing of a preliminary one before it, which is taken for
+// the same only if the time of analysis or that of collection is equal, or if
+// there is no time that differs and it is not older than corrections_within.
+// Then its report follows: the one that has the result already. It becomes final
+// with a message that has all of its results.
 //
 // # Orders
 //

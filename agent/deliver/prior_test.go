@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -207,6 +208,41 @@ func TestStatesAreAskedForTogether(t *testing.T) {
 		f.drain(time.Minute)
 		if n := f.srv.Counts().Kind["search"]; n != 2 || f.srv.Len("Observation") != 18 || f.srv.Len("DiagnosticReport") != 2 {
 			t.Errorf("%d searches for 2 messages; %s", n, f.texts())
+		}
+		f.permitUpdates()
+		f.queue.put("a", "a 1 9 settles")
+		f.queue.put("b", "b 0 2 early")
+		f.queue.put("b", "b 1 9 settles") // of which two were early
+		f.drain(time.Minute)
+		if n := f.srv.Counts().Kind["search"]; n != 2+1+9+1+1+1+2+1 || f.srv.Len("Observation") != 27 || f.srv.Len("DiagnosticReport") != 3 {
+			t.Errorf("%d searches; %s", n, f.texts())
+		}
+	})
+}
+
+// TestFinalAfterAParkedReport: the results are final, their report was refused.
+// When the message is put back, the report follows.
+func TestFinalAfterAParkedReport(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.permitUpdates()
+		f.queue.put("a", "a 0 3 early")
+		f.drain(time.Minute)
+		f.srv.SetFault(func(r *http.Request) sandbox.Fault {
+			if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/DiagnosticReport/") {
+				return sandbox.Reply(http.StatusUnprocessableEntity)
+			}
+			return sandbox.Fault{}
+		})
+		seq := f.queue.put("a", "a 1 3 settles")
+		f.drain(time.Minute)
+		if f.queue.parked[seq].Code != CodeRejected || strings.Count(f.texts(), `"status":"final"`) != 3 {
+			t.Fatalf("%+v\n%s", f.queue.parked, f.texts())
+		}
+		f.srv.SetFault(nil)
+		f.queue.put("a", "a 1 3 settles")
+		f.drain(time.Minute)
+		if f.srv.Len("DiagnosticReport") != 1 || strings.Count(f.texts(), `"status":"final"`) != 4 {
+			t.Errorf("%s", f.texts())
 		}
 	})
 }

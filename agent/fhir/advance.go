@@ -73,12 +73,11 @@ func (e Entry) advance(candidates []stored) (Chosen, error) {
 			}
 		}
 		later := c.issued.After(p.Received)
-		more := finality(own.Status) > finality(c.Status)
 		switch {
-		case is == another, is == possible && (later || c.issued.Before(p.Received.Add(-p.Within))):
-		case is == certain && finality(c.Status) > finality(own.Status) && (exactly || later):
+		case is == another, is == possible && c.issued.Before(p.Received.Add(-p.Within)):
+		case is == certain && c.outdoes(&own, exactly, later):
 			return Chosen{Choice: Obsolete}, nil
-		case finality(c.Status) >= settled || later || !more && !exactly:
+		case !c.yields(&own, exactly, later):
 		case best == nil, is == certain && !sure, is == certain == sure && c.newerThan(best):
 			best, sure = c, is == certain
 		}
@@ -93,6 +92,29 @@ func (e Entry) advance(candidates []stored) (Chosen, error) {
 	chosen := best.as(Replace)
 	chosen.Resource = merged
 	return chosen, nil
+}
+
+// outdoes reports whether c says all that own does, or what came to be of it.
+// Exactly: the time of analysis is the same. Later: c is of a newer message.
+func (c *stored) outdoes(own *stored, exactly, later bool) bool {
+	has, is := finality(c.Status), finality(own.Status)
+	if has == is {
+		return exactly && later && is < settled
+	}
+	return has > is && (exactly || later)
+}
+
+// yields reports whether own may take c's place: it is more settled, or, of the
+// very same analysis, newer.
+func (c *stored) yields(own *stored, exactly, later bool) bool {
+	has, is := finality(c.Status), finality(own.Status)
+	if has >= settled {
+		return false
+	}
+	if has < is {
+		return exactly || !later
+	}
+	return exactly
 }
 
 // shares reports whether two reports have a result in common.

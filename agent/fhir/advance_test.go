@@ -54,9 +54,16 @@ func TestAdvance(t *testing.T) {
 		"no times at all":                    {[]there{{"10:01:00", preliminary, "", ""}}, final, "", "", Replace, "r0"},
 		"a time that cannot be compared":     {[]there{{"10:01:00", preliminary, "", ""}}, final, "11:00:00", "", Replace, "r0"},
 		"the certain one of two":             {[]there{{"10:01:00", preliminary, "10:00:00", ""}, {"11:01:00", preliminary, "", ""}}, final, "10:00:00", "", Replace, "r0"},
+		"the certain one, seen last":         {[]there{{"11:01:00", preliminary, "", ""}, {"10:01:00", preliminary, "10:00:00", ""}}, final, "10:00:00", "", Replace, "r1"},
+		"the newest, seen last":              {[]there{{"10:01:00", preliminary, "", ""}, {"11:01:00", preliminary, "", ""}}, final, "", "", Replace, "r1"},
+		"final, of the same run, came first": {[]there{{"13:00:00", preliminary, "10:00:00", ""}}, final, "10:00:00", "", Replace, "r0"},
+		"final, of this draw, came first":    {[]there{{"13:00:00", preliminary, "12:30:00", "08:00:00"}}, final, "11:00:00", "08:00:00", Create, ""},
+		"preliminary, the same run, older":   {[]there{{"13:00:00", preliminary, "10:00:00", ""}}, preliminary, "10:00:00", "", Obsolete, ""},
+		"pending, the same run had a value":  {[]there{{"10:01:00", preliminary, "10:00:00", ""}}, registered, "10:00:00", "", Obsolete, ""},
 		"the newest of two":                  {[]there{{"11:01:00", preliminary, "", ""}, {"10:01:00", preliminary, "", ""}}, final, "", "", Replace, "r0"},
 		"final is there":                     {[]there{{"10:01:00", final, "", ""}}, final, "", "", Create, ""},
 		"final is there, the same run":       {[]there{{"10:01:00", final, "10:00:00", ""}}, final, "10:00:00", "", Create, ""},
+		"final, the same run, older":         {[]there{{"13:00:00", final, "10:00:00", ""}}, final, "10:00:00", "", Create, ""},
 		"preliminary, the same run is final": {[]there{{"10:01:00", final, "10:00:00", ""}}, preliminary, "10:00:00", "", Obsolete, ""},
 		"preliminary, a run before is final": {[]there{{"10:01:00", final, "10:00:00", "08:00:00"}}, preliminary, "11:00:00", "08:00:00", Create, ""},
 		"late, this draw is final":           {[]there{{"13:00:00", final, "12:30:00", "08:00:00"}}, preliminary, "11:00:00", "08:00:00", Obsolete, ""},
@@ -91,6 +98,21 @@ func TestAdvanceOfLongAgo(t *testing.T) {
 		if got, err := e.Choose([]json.RawMessage{old}); err != nil || got.Choice != want {
 			t.Errorf("collected %q: %+v, %v", collected, got, err)
 		}
+	}
+	// When the analyzer told its results is no time of the patient.
+	told := func(status drivers.ResultStatus, value string) func(*drivers.Report, *drivers.Result) {
+		return func(r *drivers.Report, res *drivers.Result) {
+			staged(status, "", "", value)(r, res)
+			r.Order.Reported = at("09:00:00")
+		}
+	}
+	old := onServer(t, one(t, "k1", "10:01:00", told(drivers.StatusPreliminary, "5.40")), "r1", func(o object) {
+		o["meta"] = json.RawMessage(`{"tag":[{"system":"urn:labcourier:effective","code":"reported"}]}`)
+	})
+	e := one(t, "c1", "10:01:00", told(drivers.StatusFinal, "6.00"))
+	e.Prior.Received = e.Prior.Received.Add(25 * time.Hour)
+	if got, err := e.Choose([]json.RawMessage{old}); err != nil || got.Choice != Create {
+		t.Errorf("told at the same time: %+v, %v", got, err)
 	}
 }
 

@@ -44,7 +44,8 @@
 //	base:series    digest of analyzer, specimen id and type, test, sub-id
 //
 // The last is shared by all results of a test on a specimen, and finds the one
-// that a correction is about: see [Entry.Choose]. It never decides a creation.
+// that a correction is about, or that is preliminary and now final: see
+// [Entry.Choose]. It never decides a creation.
 //
 // No time of arrival and no retry count is in any of them. A specimen's number
 // is the index of a report, and not a running count, so that it does not move
