@@ -105,7 +105,7 @@ var ErrAudit = errors.New("the audit log was changed or is damaged")
 // and tells whether it stopped because of limit. The last one's hash stays, so that
 // the chain can still be followed from its new beginning.
 func (t *txn) pruneAudit(limit int) (more bool, err error) {
-	if t.s.opt.RetainAudit <= 0 {
+	if t.s.set().RetainAudit <= 0 {
 		return false, nil
 	}
 	var keys [][]byte
@@ -117,7 +117,7 @@ func (t *txn) pruneAudit(limit int) (more bool, err error) {
 		if b, err := t.get(audit, k); err != nil || json.Unmarshal(b, &e) != nil {
 			continue // as old as the one after it
 		}
-		if t.s.opt.Now().Sub(e.At) < t.s.opt.RetainAudit {
+		if t.s.opt.Now().Sub(e.At) < t.s.set().RetainAudit {
 			break
 		}
 		old, hash = len(keys), e.Hash

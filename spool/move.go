@@ -182,7 +182,7 @@ func (t *txn) finished(h *laneHead, q Seq, e stateEntry) error {
 	now := t.s.opt.Now()
 	due := now
 	if e.dropped() {
-		due = now.Add(-max(t.s.opt.Retain, 0))
+		due = now.Add(-max(t.s.set().Retain, 0))
 	}
 	e.At, e.Expiry = now.UnixNano(), due.UnixNano()
 	e.Size = uint64(len(t.b[records].Get(seqKey(q))))

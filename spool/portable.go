@@ -189,7 +189,7 @@ func (s *Spool) importOne(ctx context.Context, in io.Reader, e exportRecord) (st
 	if err != nil || state == Any || state == Drafted || e.Stage == Draft || e.Size < 0 {
 		return false, ErrExport
 	}
-	if s.opt.MaxPayload > 0 && e.Size > s.opt.MaxPayload {
+	if s.set().MaxPayload > 0 && e.Size > s.set().MaxPayload {
 		return false, ErrTooLarge
 	}
 	// The length is the stream's word only: memory grows with what comes.

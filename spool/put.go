@@ -87,8 +87,8 @@ func (s *Spool) checkPut(ctx context.Context, r *Record) error {
 	if r.Stage > Broken {
 		return errors.New("unknown " + r.Stage.String())
 	}
-	if s.opt.MaxPayload > 0 && len(r.Payload) > s.opt.MaxPayload {
-		return fmt.Errorf("%d bytes, at most %d: %w", len(r.Payload), s.opt.MaxPayload, ErrTooLarge)
+	if s.set().MaxPayload > 0 && len(r.Payload) > s.set().MaxPayload {
+		return fmt.Errorf("%d bytes, at most %d: %w", len(r.Payload), s.set().MaxPayload, ErrTooLarge)
 	}
 	return s.Accepting()
 }
@@ -175,7 +175,7 @@ func (t *txn) known(h *laneHead, key []byte) (*digestEntry, uint32) {
 const lostEntryStep = 1 << 16
 
 func (p *pendingPut) inWindow(t *txn, e digestEntry) bool {
-	window := t.s.opt.window(p.lane)
+	window := t.s.set().window(p.lane)
 	return window > 0 && e.last != 0 && p.received.Sub(time.Unix(0, e.last)) < window
 }
 

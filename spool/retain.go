@@ -50,7 +50,7 @@ func (t *txn) prune(n int) (more bool, err error) {
 			}
 			continue
 		}
-		old := t.s.opt.Retain > 0 && now.Sub(at) >= t.s.opt.Retain
+		old := t.s.set().Retain > 0 && now.Sub(at) >= t.s.set().Retain
 		if !old && over <= 0 {
 			return false, nil
 		}
@@ -66,10 +66,10 @@ func (t *txn) prune(n int) (more bool, err error) {
 
 // overQuota is by how many bytes history exceeds Options.RetainBytes.
 func (s *Spool) overQuota() int64 {
-	if s.opt.RetainBytes <= 0 {
+	if s.set().RetainBytes <= 0 {
 		return 0
 	}
-	over := -s.opt.RetainBytes
+	over := -s.set().RetainBytes
 	for _, h := range s.heads() {
 		over += int64(h.historyBytes)
 	}
@@ -125,7 +125,7 @@ func (t *txn) forgetDigest(h *laneHead, q Seq, now time.Time) (until time.Time, 
 	if err != nil || e == nil || e.seq != q {
 		return time.Time{}, nil // a later occurrence's
 	}
-	if e.last != 0 && now.Sub(time.Unix(0, e.last)) < t.s.opt.window(h.name) {
+	if e.last != 0 && now.Sub(time.Unix(0, e.last)) < t.s.set().window(h.name) {
 		return time.Unix(0, e.last), nil
 	}
 	h.floor = max(h.floor, e.occurrence+1)
@@ -149,7 +149,7 @@ func (t *txn) putOff(h *laneHead, q Seq, key []byte, until time.Time, e expiryEn
 		return t.del(expiry, key)
 	}
 	if st.dropped() { // when the window is over, and not a retention later
-		until = until.Add(t.s.opt.window(h.name) - max(t.s.opt.Retain, 0))
+		until = until.Add(t.s.set().window(h.name) - max(t.s.set().Retain, 0))
 	}
 	if err := t.del(expiry, key); err != nil {
 		return err

@@ -8,15 +8,15 @@ import (
 
 // space watches the free space of the spool's disk.
 type space struct {
-	dir           string
-	free          func(dir string) (free, total uint64, err error)
-	reserve, warn int64 // as in Options
+	dir  string
+	free func(dir string) (free, total uint64, err error)
 
-	mu      sync.Mutex
-	looked  time.Time
-	left    uint64
-	total   uint64
-	noSpace time.Time // when a write last found no space; zero: it did not
+	mu            sync.Mutex
+	reserve, warn int64 // as in Options
+	looked        time.Time
+	left          uint64
+	total         uint64
+	noSpace       time.Time // when a write last found no space; zero: it did not
 }
 
 // lookEvery is how old the answer about free space may be. A burst fits into
@@ -77,4 +77,11 @@ func (sp *space) wasFull(now time.Time) {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	sp.noSpace, sp.looked = now, time.Time{}
+}
+
+// adjust sets the marks anew.
+func (sp *space) adjust(reserve, warn int64) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	sp.reserve, sp.warn = reserve, warn
 }

@@ -16,7 +16,8 @@ import (
 // Spool is an open store. Its methods may be called from any goroutine.
 type Spool struct {
 	path   string
-	opt    Options
+	opt    Options                 // as it was opened with
+	limits atomic.Pointer[Options] // as they are now; only what Adjust takes is used
 	keys   *keyring
 	secret atomic.Pointer[[32]byte] // of the digest index
 	lock   *lock
@@ -107,6 +108,7 @@ func open(path string, o Options) (*Spool, error) {
 		commands: make(chan func()), repaired: make(chan struct{}),
 		lanes: map[string]*lane{}, names: map[uint32]string{},
 	}
+	s.limits.Store(&s.opt)
 	switch err := s.start(); {
 	case err != nil && passes(err):
 		_ = s.closeFile()
