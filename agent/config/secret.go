@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"encoding"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 // verb, nor as JSON. The zero Secret is not given.
 type Secret struct {
 	from string // the kind of source
+	id   string // tells one source from another; it shows nothing of a secret
 	read func() (string, error)
 }
 
@@ -36,17 +38,18 @@ var ErrNoSecret = errors.New("no secret is given")
 
 // Inline returns a secret that is kept in memory.
 func Inline(value string) Secret {
-	return Secret{"configuration", func() (string, error) { return value, nil }}
+	sum := sha256.Sum256([]byte(value))
+	return Secret{"configuration", string(sum[:]), func() (string, error) { return value, nil }}
 }
 
 // FileSecret returns the secret that the file at path holds.
 func FileSecret(path string) Secret {
-	return Secret{"file", func() (string, error) { return secretfile.Read(path) }}
+	return Secret{"file", path, func() (string, error) { return secretfile.Read(path) }}
 }
 
 // EnvSecret returns the secret in the environment variable of that name.
 func EnvSecret(name string) Secret {
-	return Secret{"environment", func() (string, error) {
+	return Secret{"environment", name, func() (string, error) {
 		if v := os.Getenv(name); v != "" {
 			return v, nil
 		}
@@ -56,7 +59,7 @@ func EnvSecret(name string) Secret {
 
 // CredentialSecret returns the systemd credential of that name.
 func CredentialSecret(name string) Secret {
-	return Secret{"systemd credential", func() (string, error) {
+	return Secret{"systemd credential", name, func() (string, error) {
 		dir := os.Getenv("CREDENTIALS_DIRECTORY")
 		if dir == "" {
 			return "", fmt.Errorf("read systemd credential %s: CREDENTIALS_DIRECTORY is not set", name)
