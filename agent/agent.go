@@ -1,21 +1,18 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/labcourier/labcourier/agent/admin"
-	"github.com/labcourier/labcourier/agent/alert"
-	"github.com/labcourier/labcourier/agent/auth"
 	"github.com/labcourier/labcourier/agent/browse"
 	"github.com/labcourier/labcourier/agent/config"
-	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/history"
 	"github.com/labcourier/labcourier/agent/metrics"
 	"github.com/labcourier/labcourier/agent/status"
@@ -31,6 +28,12 @@ type Options struct {
 	Version string
 	Log     zerolog.Logger
 
+	// Load reads the configuration anew, for a reload; nil: there is none.
+	Load func() (*config.Config, error)
+
+	// Reloading, if set, is told when a reload begins, and when it has ended.
+	Reloading func(bool)
+
 	// OpenPort makes the port of an analyzer. It opens nothing yet.
 	OpenPort func(config.Analyzer) (drivers.Port, error)
 
@@ -39,25 +42,27 @@ type Options struct {
 	Arrivals func() []status.Arrival
 }
 
-// Agent is a running labcourier, or one about to run.
+// Agent is a running labcourier, or one about to run. It keeps the spool, the
+// history and the status endpoint from its start to its end; the parts may be
+// replaced meanwhile, see [Agent.Reload].
 type Agent struct {
 	o       Options
+	log     zerolog.Logger
+	levels  *levels
 	started time.Time
 	spool   *spool.Spool
-	auth    *auth.Authorizer
-	reader  *reader
-	deliver *deliver.Deliverer
-
-	// The second server, for analyzers that have one; nil for none.
-	shadow        *shadowQueue
-	shadowAuth    *auth.Authorizer
-	shadowDeliver *deliver.Deliverer
-
 	status  *status.Server
 	history *history.Book
-	alerts  []alert.Way
-	sources []*source
 	parked  parkedReasons
+
+	parts      atomic.Pointer[parts]
+	exchanging atomic.Bool   // some parts have ended and their successors have not begun
+	swap       sync.Mutex    // held while parts end and begin
+	stage      *stage        // nil before begun is closed
+	begun      chan struct{} // closed by Run
+
+	reloading sync.Mutex  // held by Reload
+	refused   atomic.Bool // the last reload was
 }
 
 // spoolName is the spool's file in the data directory.
@@ -66,9 +71,9 @@ const spoolName = "spool.db"
 // Open opens the spool and the status endpoint and builds the rest. What it
 // opened is closed by Run, or by Close if Run is not called.
 func Open(o Options) (_ *Agent, err error) {
-	a := &Agent{o: o, started: time.Now(), history: history.New()}
-	cfg := o.Config
-	if a.spool, err = OpenSpool(cfg); err != nil {
+	a := &Agent{o: o, started: time.Now(), history: history.New(), begun: make(chan struct{})}
+	a.openLog()
+	if a.spool, err = OpenSpool(o.Config); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -77,32 +82,34 @@ func Open(o Options) (_ *Agent, err error) {
 		}
 	}()
 	a.tellKept()
-	if err := a.openSources(); err != nil {
+	first, err := a.build(o.Config, &parts{})
+	if err != nil {
 		return nil, err
 	}
-	if err := a.openDelivery(); err != nil {
-		return nil, err
-	}
-	if a.alerts, err = AlertWays(cfg, a.component("alert")); err != nil {
-		return nil, err
-	}
+	a.parts.Store(first)
 	if err := a.openStatus(); err != nil {
 		return nil, err
 	}
 	return a, a.status.Listen()
 }
 
+// config is the configuration in force.
+func (a *Agent) config() *config.Config { return a.parts.Load().cfg }
+
 func (a *Agent) openStatus() error {
-	cfg := a.o.Config
+	cfg := a.config()
 	token, err := admin.EnsureToken(cfg.Agent.DataDir)
 	if err != nil {
 		return err
 	}
 	steer := admin.NewHandler(a.spool, a, token)
-	AddCalls(steer, a.spool, cfg, a.o.Kinds)
+	AddCalls(steer, a.spool, a.config, a.o.Kinds)
+	if a.o.Load != nil {
+		steer.HandleChange(ReloadPath, a.reloadCall)
+	}
 	messages, err := browse.New(browse.Options{
 		Admin: admin.Direct(steer, token), Token: token, Read: a.read, Analyzers: a.lanes, Waiting: a.waitReason,
-		Server: cfg.Server.URL, Log: a.component("browse"),
+		Server: func() string { return a.config().Server.URL }, Log: a.component("browse"),
 	})
 	if err != nil {
 		return err
@@ -143,7 +150,7 @@ func (a *Agent) tellKept() {
 		return // doctor says why
 	}
 	for _, k := range kept {
-		a.o.Log.Info().Str("file", k.Path).Uint32("format", k.Format).Int64("bytes", k.Bytes).Time("until", k.Until()).
+		a.log.Info().Str("file", k.Path).Uint32("format", k.Format).Int64("bytes", k.Bytes).Time("until", k.Until()).
 			Msg("a copy of the spool from before an upgrade is kept")
 	}
 }
@@ -153,20 +160,6 @@ func (a *Agent) Close() error { return a.spool.Close() }
 
 // StatusAddr is the address of the status endpoint.
 func (a *Agent) StatusAddr() string { return a.status.Addr() }
-
-// component is the log of a part of the agent, with a level of its own if the
-// configuration gives it one.
-func (a *Agent) component(name string) zerolog.Logger {
-	log := a.o.Log.With().Str("component", name).Logger()
-	_, part, ok := strings.Cut(name, "-") // that of the second server
-	if !ok {
-		part = name
-	}
-	if level, err := zerolog.ParseLevel(a.o.Config.Log.Levels[part]); err == nil && level != zerolog.NoLevel {
-		return log.Level(level)
-	}
-	return log
-}
 
 func spoolOptions(cfg *config.Config) spool.Options {
 	windows := map[string]time.Duration{}
@@ -194,17 +187,18 @@ func orOff[T ~int64](v T) T {
 	return v
 }
 
-func (a *Agent) openSources() error {
-	var errs []error
-	for _, an := range a.o.Config.Enabled() {
-		s, err := a.newSource(an)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("analyzer %s: %w", an.Name, err))
-			continue
-		}
-		a.sources = append(a.sources, s)
+// sourceFor is the source of an analyzer: the one that there is, if it need not
+// change.
+func (a *Agent) sourceFor(an config.Analyzer, old *parts) (*source, error) {
+	if s := old.source(an.Name); s != nil && config.Same(linkOf(s.cfg), linkOf(an)) {
+		return s, nil
 	}
-	return errors.Join(errs...)
+	return a.newSource(an)
+}
+
+// linkOf is what of an analyzer its driver and its port are made of.
+func linkOf(an config.Analyzer) config.Analyzer {
+	return config.Analyzer{Driver: an.Driver, Serial: an.Serial, TCP: an.TCP, Folder: an.Folder, Section: an.Section}
 }
 
 func (a *Agent) newSource(an config.Analyzer) (*source, error) {
@@ -227,12 +221,11 @@ func (a *Agent) newSource(an config.Analyzer) (*source, error) {
 
 // Feed is where what goes over the link of an analyzer can be heard.
 func (a *Agent) Feed(analyzer string) (*trace.Feed, bool) {
-	for _, s := range a.sources {
-		if s.cfg.Name == analyzer {
-			return s.feed, true
-		}
+	s := a.parts.Load().source(analyzer)
+	if s == nil {
+		return nil, false
 	}
-	return nil, false
+	return s.feed, true
 }
 
 func kindNamed(kinds []drivers.Kind, name string) (drivers.Kind, bool) {
@@ -247,8 +240,8 @@ func kindNamed(kinds []drivers.Kind, name string) (drivers.Kind, bool) {
 // PortAddr is the address at which an analyzer's port listens, "" if it does
 // not.
 func (a *Agent) PortAddr(analyzer string) string {
-	for _, s := range a.sources {
-		if l, listens := s.port.(drivers.Listening); listens && s.cfg.Name == analyzer {
+	if s := a.parts.Load().source(analyzer); s != nil {
+		if l, listens := s.port.(drivers.Listening); listens {
 			return l.Addr()
 		}
 	}

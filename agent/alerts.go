@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"os"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -52,16 +53,48 @@ func reading(s config.Secret) func() (string, error) {
 	return s.Read
 }
 
+// alerts is how people are told. What was told is forgotten when it is made anew.
+type alerts struct {
+	of   alertsOf
+	ways []alert.Way
+	task
+}
+
+// alertsOf is what alerts are made of.
+type alertsOf struct {
+	Alerts  config.Alerts
+	CAFile  string
+	Trusted string // what is in CAFile
+	Proxy   config.Proxy
+	Timeout time.Duration
+}
+
+// alertsFor is how cfg has people told: as before, if that need not change.
+func (a *Agent) alertsFor(cfg *config.Config, old *alerts) (*alerts, error) {
+	s := cfg.Server
+	of := alertsOf{cfg.Alerts, s.CAFile, contents(s.CAFile), s.Proxy, s.Timeout}
+	if cfg.Alerts.Webhook == nil && cfg.Alerts.Email == nil {
+		of = alertsOf{} // nobody is told
+	}
+	if old != nil && config.Same(old.of, of) {
+		return old, nil
+	}
+	ways, err := AlertWays(cfg, a.component("alert"))
+	if err != nil {
+		return nil, err
+	}
+	return &alerts{of: of, ways: ways}, nil
+}
+
 // alert tells people what is wrong until ctx ends. It disturbs nothing: what it
 // cannot send is in the log.
-func (a *Agent) alert(ctx context.Context) error {
-	cfg, log := a.o.Config, a.component("alert")
-	l := cfg.Alerts
-	return alert.Run(ctx, alert.Options{
-		Agent: cfg.Agent.Name, Version: a.o.Version, Look: a.Snapshot,
-		Expiries: func() []alert.Expiry { return expiries(cfg.Server) },
+func (a *Agent) alert(ctx context.Context, by *alerts) {
+	l := by.of.Alerts
+	_ = alert.Run(ctx, alert.Options{ // it has no way to fail
+		Agent: a.config().Agent.Name, Version: a.o.Version, Look: a.Snapshot,
+		Expiries: func() []alert.Expiry { return expiries(a.config().Server) },
 		Limits:   alert.Limits{Mute: l.Mute, Hold: l.Hold, Digest: l.Digest, Link: l.LinkDown, Waiting: l.Waiting, Expiry: l.Expiry},
-		Ways:     a.alerts, Log: log,
+		Ways:     by.ways, Log: a.component("alert"),
 	})
 }
 

@@ -18,18 +18,19 @@ func (a *Agent) Alive(ctx context.Context) error {
 	if err := a.spool.Responds(ctx); err != nil {
 		return err
 	}
-	for _, s := range a.sources {
-		if !s.running.Load() {
+	now := a.parts.Load()
+	for _, s := range now.sources {
+		if !s.running.Load() && !a.exchanging.Load() && a.parts.Load() == now {
 			return fmt.Errorf("nobody serves analyzer %s", s.cfg.Name)
 		}
 	}
 	// Each of these takes locks that a part which hangs would hold.
 	answer := make(chan error, 1)
 	go func() {
-		for _, s := range a.sources {
+		for _, s := range now.sources {
 			_ = s.driver.Status()
 		}
-		answer <- stuck(a.deliver.State().Lanes, a.waiting(), time.Now().Add(-a.deliver.LongestStep()))
+		answer <- stuck(now.up.main.deliver.State().Lanes, a.waiting(), time.Now().Add(-now.up.main.deliver.LongestStep()))
 	}()
 	select {
 	case err := <-answer:

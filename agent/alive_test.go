@@ -74,7 +74,8 @@ func TestAlive(t *testing.T) {
 	var answer atomic.Pointer[func() drivers.Status] // one that hangs outlives the call that asked
 	answer.Store(&well)
 	src := &source{cfg: config.Analyzer{Name: "x"}, driver: fakeDriver{status: func() drivers.Status { return (*answer.Load())() }}}
-	a := &Agent{spool: s, deliver: d, sources: []*source{src}}
+	a := &Agent{spool: s}
+	a.parts.Store(&parts{sources: []*source{src}, up: &upstream{main: way{deliver: d}}})
 	alive := func(want string) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

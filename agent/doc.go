@@ -29,6 +29,18 @@
 // delivery, then the drivers. It stops them the other way round, and closes the
 // spool last, so that no message can arrive at a store that is gone.
 //
+// # Reload
+//
+// The spool, the history and the status endpoint last as long as the agent. The
+// sources, the way upstream (reader, sign-in and lanes of both servers) and the
+// alerts are parts, each made of what the configuration says of it. [Agent.Reload]
+// reads the file anew, makes the parts of what is different, and exchanges them:
+// first all are made, then the old ones end, then the new ones begin, so that two
+// never have one port or one lane. A start is the exchange of nothing for all. A
+// delivery in flight is given its time, or is made again by the successor under the
+// same identifiers. What cannot change while running, such as the data directory,
+// waits for the next start; the status says so.
+//
 // # Results that were sent before
 //
 // A result has two identifiers: its own, which makes it one however often it is

@@ -45,15 +45,16 @@ const mostGaps = 5000
 // AddCalls adds to h what only the agent's own reading of messages can tell.
 //
 // Unmapped codes are counted from the stored messages when they are asked for,
-// with the codes as they are in the files then. So the answer holds over
+// with the codes as they are in the files of the current configuration then. So the answer holds over
 // restarts, and shows after a change what is left; a tally that is kept as
 // messages go by could do neither.
-func AddCalls(h *admin.Handler, s *spool.Spool, cfg *config.Config, kinds []drivers.Kind) {
+func AddCalls(h *admin.Handler, s *spool.Spool, current func() *config.Config, kinds []drivers.Kind) {
 	h.Handle(GapsPath, func(ctx context.Context, v url.Values) (any, error) {
 		days, err := strconv.Atoi(v.Get("days"))
 		if err != nil || days < 1 {
 			return nil, &admin.Error{Status: 400, Text: "days is not a number above 0"}
 		}
+		cfg := current()
 		set, _, err := config.LoadCodes(cfg)
 		if err != nil {
 			return nil, err

@@ -12,46 +12,54 @@ import (
 // the opposite order, and closes the spool last.
 func (a *Agent) Run(ctx context.Context) error {
 	a.announce()
+	st := &stage{failed: make(chan error, 1)}
 	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTaking()
-	var takers sync.WaitGroup
-	failed := make(chan error, 5)
-	a.runShadow(taking, &takers)
-	for name, run := range map[string]func(context.Context) error{
-		"status endpoint": a.status.Run, "authorisation": a.auth.Run, "delivery": a.deliver.Run,
-		"history": a.remember, "alerts": a.alert,
-	} {
-		takers.Go(func() {
-			if err := run(taking); err != nil {
-				failed <- fmt.Errorf("%s: %w", name, err)
-			}
-		})
-	}
-
 	giving, stopGiving := context.WithCancel(ctx)
 	defer stopGiving()
-	var givers sync.WaitGroup
-	for _, s := range a.sources {
-		givers.Go(func() { s.run(giving) })
+	st.taking, st.giving = taking, giving
+	st.serve("status endpoint", a.status.Run)
+	st.serve("history", a.remember)
+	if err := a.exchange(st, &parts{}, a.parts.Load()); err == nil {
+		a.stage = st
+		close(a.begun)
 	}
 
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-failed:
+	case err = <-st.failed:
 	}
 	stopGiving()
-	a.await(&givers, "drivers")
-	for _, s := range a.sources {
+	last := a.settled()
+	a.await(&st.givers, "drivers")
+	for _, s := range last.sources {
 		s.feed.Close() // or whoever watches would hold the status endpoint up
 	}
 	stopTaking()
-	a.await(&takers, "delivery")
+	a.await(&st.takers, "delivery")
 	if cerr := a.spool.Close(); cerr != nil {
 		err = errors.Join(err, fmt.Errorf("close the spool: %w", cerr))
 	}
-	a.o.Log.Info().Msg("stopped")
+	a.log.Info().Msg("stopped")
 	return err
+}
+
+// settled are the parts at the end: an exchange under way has broken off, and none
+// begins any more.
+func (a *Agent) settled() *parts {
+	a.swap.Lock()
+	defer a.swap.Unlock()
+	return a.parts.Load()
+}
+
+// serve runs what lasts as long as the agent.
+func (st *stage) serve(name string, run func(context.Context) error) {
+	st.takers.Go(func() {
+		if err := run(st.taking); err != nil {
+			st.fail(fmt.Errorf("%s: %w", name, err))
+		}
+	})
 }
 
 // await waits for what was told to stop, for half of the time that stopping may
@@ -63,30 +71,33 @@ func (a *Agent) await(parts *sync.WaitGroup, what string) {
 		parts.Wait()
 		close(ended)
 	}()
-	limit := time.NewTimer(a.o.Config.Agent.StopTimeout/2 + stopSlack)
+	limit := time.NewTimer(a.patience())
 	defer limit.Stop()
 	select {
 	case <-ended:
 	case <-limit.C:
-		a.o.Log.Error().Str("part", what).Msg("it does not stop; going on without it")
+		a.log.Error().Str("part", what).Msg("it does not stop; going on without it")
 	}
 }
+
+// patience is how long parts are waited for that are to stop.
+func (a *Agent) patience() time.Duration { return a.config().Agent.StopTimeout/2 + stopSlack }
 
 // stopSlack is what the parts get on top of the deadline that they keep
 // themselves.
 const stopSlack = time.Second
 
 func (a *Agent) announce() {
-	cfg := a.o.Config
-	a.o.Log.Info().
+	cfg, sources := a.config(), a.parts.Load().sources
+	a.log.Info().
 		Str("agent", cfg.Agent.Name).
 		Str("version", a.o.Version).
 		Str("config", cfg.Digest()).
-		Int("analyzers", len(a.sources)).
+		Int("analyzers", len(sources)).
 		Str("status", "http://"+a.StatusAddr()+"/").
 		Msg("labcourier runs")
 	for _, lane := range a.orphans() {
-		a.o.Log.Warn().Str("analyzer", lane.Name).Uint64("queued", lane.Waiting).
+		a.log.Warn().Str("analyzer", lane.Name).Uint64("queued", lane.Waiting).
 			Msg("messages of an analyzer that is not in the configuration: add it again to deliver them")
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/status"
 	"github.com/labcourier/labcourier/spool"
@@ -46,27 +48,40 @@ type shadowLane struct {
 	Reason    string    `json:"reason,omitempty"` // of the last that was refused
 }
 
-// openShadow reads how far the second server is. A lane that is new to it
-// begins with the messages that come from now on.
-func openShadow(s *spool.Spool, dataDir string, lanes []string) (*shadowQueue, error) {
-	q := &shadowQueue{spool: s, path: filepath.Join(dataDir, shadowName), lanes: map[string]*shadowLane{}}
+func newShadowQueue(s *spool.Spool, dataDir string) *shadowQueue {
+	return &shadowQueue{spool: s, path: filepath.Join(dataDir, shadowName), lanes: map[string]*shadowLane{}}
+}
+
+// open reads how far the second server is.
+func (q *shadowQueue) open() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	text, err := os.ReadFile(q.path)
 	if err == nil {
 		err = json.Unmarshal(text, &q.lanes)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read how far the shadow server is: %w: delete %s to begin with what comes from now on", err, q.path)
+		return fmt.Errorf("read how far the shadow server is: %w: delete %s to begin with what comes from now on", err, q.path)
 	}
+	return nil
+}
+
+// add takes lanes up. One that is new to the second server begins with the messages
+// that come from now on.
+func (q *shadowQueue) add(lanes []string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for _, lane := range lanes {
-		if q.lanes[lane] == nil {
-			at, err := s.Newest(lane)
-			if err != nil {
-				return nil, fmt.Errorf("begin with the shadow server: %w", err)
-			}
-			q.lanes[lane] = &shadowLane{At: at}
+		if q.lanes[lane] != nil {
+			continue
 		}
+		at, err := q.spool.Newest(lane)
+		if err != nil {
+			return fmt.Errorf("begin with the shadow server: %w", err)
+		}
+		q.lanes[lane] = &shadowLane{At: at}
 	}
-	return q, q.save()
+	return q.saveLocked()
 }
 
 // Next returns the message after the last that was done with.
@@ -129,18 +144,18 @@ func (q *shadowQueue) saveLocked() error {
 
 // runShadow delivers to the second server, if there is one. Whatever becomes of
 // that is told in the log, and ends nothing else.
-func (a *Agent) runShadow(ctx context.Context, work *sync.WaitGroup) {
-	if a.shadow == nil {
+func (u *upstream) runShadow(ctx context.Context, work *sync.WaitGroup, log zerolog.Logger) {
+	if u.shadow == nil {
 		return
 	}
-	for name, run := range map[string]func(context.Context) error{"authorisation": a.shadowAuth.Run, "delivery": a.shadowDeliver.Run} {
+	for name, run := range map[string]func(context.Context) error{"authorisation": u.shadow.auth.Run, "delivery": u.shadow.deliver.Run} {
 		work.Go(func() {
 			err := run(ctx)
 			if name == "delivery" {
-				err = errors.Join(err, a.shadow.save())
+				err = errors.Join(err, u.queue.save())
 			}
 			if err != nil {
-				a.o.Log.Error().Err(err).Msg(name + " at the shadow server ended")
+				log.Error().Err(err).Msg(name + " at the shadow server ended")
 			}
 		})
 	}
@@ -148,15 +163,15 @@ func (a *Agent) runShadow(ctx context.Context, work *sync.WaitGroup) {
 
 // shadowStatus tells how the second server does with an analyzer, nil if it has
 // none.
-func (a *Agent) shadowStatus(analyzer string) *status.Shadow {
-	if a.shadow == nil {
+func (u *upstream) shadowStatus(analyzer string) *status.Shadow {
+	if u.shadow == nil {
 		return nil
 	}
-	for _, l := range a.shadowDeliver.State().Lanes {
+	for _, l := range u.shadow.deliver.State().Lanes {
 		if l.Name != analyzer {
 			continue
 		}
-		at := a.shadow.state(analyzer)
+		at := u.queue.state(analyzer)
 		return &status.Shadow{
 			Delivered: at.Delivered, Refused: at.Refused, RefusedReason: at.Reason,
 			WaitingReason: l.Waiting, WaitingSince: status.At(l.Since),

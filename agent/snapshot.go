@@ -20,13 +20,15 @@ var _ status.Source = (*Agent)(nil)
 func (a *Agent) Snapshot() status.Snapshot {
 	now := time.Now()
 	stored := a.spool.Stats()
-	sending := a.deliver.State()
+	p := a.parts.Load()
+	sending := p.up.main.deliver.State()
 	s := status.Snapshot{
-		Agent:  status.Agent{Name: a.o.Config.Agent.Name, Version: a.o.Version, Started: status.At(a.started), Now: status.At(now)},
-		Server: a.upstream(sending),
+		Agent:  status.Agent{Name: p.cfg.Agent.Name, Version: a.o.Version, Started: status.At(a.started), Now: status.At(now)},
+		Config: status.Config{Loaded: status.At(p.loaded), Digest: p.cfg.Digest(), Refused: a.refused.Load(), RestartNeeded: p.later},
+		Server: p.up.status(sending),
 		Spool:  spoolStatus(stored),
 	}
-	for _, src := range a.sources {
+	for _, src := range p.sources {
 		lane := laneNamed(stored, src.cfg.Name)
 		an := analyzerStatus(src.driver.Status(), lane, now)
 		an.Name, an.Driver = src.cfg.Name, src.cfg.Driver
@@ -39,7 +41,7 @@ func (a *Agent) Snapshot() status.Snapshot {
 		if silent, longest, unusual := a.history.Silence(now, an.Name); unusual {
 			an.Silent, an.SilentUsually = int64(silent.Seconds()), int64(longest.Seconds())
 		}
-		an.Shadow = a.shadowStatus(an.Name)
+		an.Shadow = p.up.shadowStatus(an.Name)
 		s.Analyzers = append(s.Analyzers, an)
 	}
 	for _, lane := range a.orphans() {
@@ -57,12 +59,12 @@ func (a *Agent) read(m admin.Content) browse.Reading {
 	if err != nil {
 		return browse.Reading{Err: err}
 	}
-	return a.reader.show(rec)
+	return a.parts.Load().up.reader.show(rec)
 }
 
 // lanes names the analyzers that there are or were.
 func (a *Agent) lanes() (names []string) {
-	for _, s := range a.sources {
+	for _, s := range a.parts.Load().sources {
 		names = append(names, s.cfg.Name)
 	}
 	for _, lane := range a.spool.Stats().Lanes {
@@ -75,7 +77,7 @@ func (a *Agent) lanes() (names []string) {
 
 // waitReason says why an analyzer's oldest message is not delivered yet.
 func (a *Agent) waitReason(analyzer string) string {
-	sending := a.deliver.State()
+	sending := a.parts.Load().up.main.deliver.State()
 	for _, l := range sending.Lanes {
 		if l.Name == analyzer && l.Waiting != "" {
 			return l.Waiting
@@ -90,7 +92,7 @@ func (a *Agent) Ready() error {
 	if err := a.spool.Accepting(); err != nil {
 		return err
 	}
-	for _, s := range a.sources {
+	for _, s := range a.parts.Load().sources {
 		if l, listens := s.port.(drivers.Listening); listens && l.Addr() == "" {
 			return fmt.Errorf("analyzer %s: %s", s.cfg.Name, s.driver.Status().Reason)
 		}
@@ -100,17 +102,18 @@ func (a *Agent) Ready() error {
 
 // orphans are lanes with messages that no configured analyzer owns.
 func (a *Agent) orphans() (lanes []spool.LaneStats) {
+	p := a.parts.Load()
 	for _, lane := range a.spool.Stats().Lanes {
-		owned := slices.ContainsFunc(a.sources, func(s *source) bool { return s.cfg.Name == lane.Name })
-		if !owned && lane.Waiting+lane.Parked > 0 {
+		if p.source(lane.Name) == nil && lane.Waiting+lane.Parked > 0 {
 			lanes = append(lanes, lane)
 		}
 	}
 	return lanes
 }
 
-func (a *Agent) upstream(d deliver.State) status.Upstream {
-	signed := a.auth.State()
+// status tells how the way upstream does, d being the state of its delivery.
+func (u *upstream) status(d deliver.State) status.Upstream {
+	signed := u.main.auth.State()
 	return status.Upstream{
 		URL:           d.Server.URL,
 		Reachable:     d.Server.Reachable,

@@ -24,6 +24,7 @@ type source struct {
 	log    zerolog.Logger
 
 	running atomic.Bool // while somebody keeps the driver running
+	task
 }
 
 // Pauses before a driver that failed is started again. A run of steadyRun or

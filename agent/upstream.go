@@ -1,8 +1,13 @@
 package agent
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
+	"os"
+	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -14,30 +19,120 @@ import (
 	"github.com/labcourier/labcourier/drivers"
 )
 
-// openDelivery makes the way upstream: the reader, the sign-in and the lanes.
-func (a *Agent) openDelivery() error {
-	cfg := a.o.Config
+// upstream is the way to the servers: the reader, and for each server the sign-in
+// and the lanes. It is made anew as a whole.
+type upstream struct {
+	of     upstreamOf
+	reader *reader
+	main   way
+	shadow *way         // the second server; nil for none
+	queue  *shadowQueue // its place in the lanes, kept while there is none, too
+	task
+}
+
+// way is the delivery to one server, with nothing in common with that to another.
+type way struct {
+	auth    *auth.Authorizer
+	deliver *deliver.Deliverer
+}
+
+// upstreamOf is all that an upstream is made of: what the configuration says, and
+// what was in the files that it names.
+type upstreamOf struct {
+	Server    config.Server
+	Shadow    *config.Server
+	Orders    *config.Orders
+	Codes     config.Codes
+	Analyzers []config.Analyzer
+	Files     string
+}
+
+func upstreamFrom(cfg *config.Config) upstreamOf {
+	of := upstreamOf{Server: cfg.Server, Shadow: cfg.Shadow, Orders: cfg.Orders, Codes: cfg.Codes}
+	for _, an := range cfg.Analyzers {
+		an.Profile, an.Serial, an.TCP, an.Folder, an.ResendWindow = "", nil, nil, nil, 0 // nothing to the delivery
+		of.Analyzers = append(of.Analyzers, an)
+	}
+	files := append([]string{cfg.Server.CAFile, cfg.Codes.File}, cfg.Codes.Catalogues...)
+	if cfg.Shadow != nil {
+		files = append(files, cfg.Shadow.CAFile)
+	}
+	of.Files = contents(files...)
+	return of
+}
+
+// contents tells whether one of the files is another one than before.
+func contents(files ...string) string {
+	sum := sha256.New()
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		own := sha256.Sum256(text)
+		fmt.Fprintf(sum, "%q %t %x\n", name, err == nil, own)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// upstreamFor is the way upstream for cfg: the one that there is, if it need not
+// change.
+func (a *Agent) upstreamFor(cfg *config.Config, old *upstream) (*upstream, error) {
+	u := &upstream{of: upstreamFrom(cfg)}
+	if old != nil {
+		if config.Same(old.of, u.of) {
+			return old, nil
+		}
+		u.queue = old.queue
+	}
 	set, warnings, err := config.LoadCodes(cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, w := range warnings {
-		a.o.Log.Warn().Str("file", w.File).Int("line", w.Line).Str("hint", w.Hint).Msg(w.Problem)
+		a.log.Warn().Str("file", w.File).Int("line", w.Line).Str("hint", w.Hint).Msg(w.Problem)
 	}
-	a.reader = newReader(a.o.Kinds, cfg.Analyzers, fhir.NewMapper(fhir.Options{
+	u.reader = newReader(a.o.Kinds, cfg.Analyzers, fhir.NewMapper(fhir.Options{
 		IdentifierBase: cfg.Agent.IdentifierBase, AgentName: cfg.Agent.Name, Version: a.o.Version, Codes: set.Book(),
 		MaxBody: smallestBody(cfg),
 	}))
-	a.auth, a.deliver, err = a.newDelivery(cfg.Server, a.spool, cfg.Enabled(), "")
-	if err != nil || len(cfg.Shadowed()) == 0 {
-		return err
+	if u.main, err = a.newWay(cfg, cfg.Server, a.spool, u.reader, cfg.Enabled(), ""); err != nil {
+		return nil, err
 	}
-	a.shadow, err = openShadow(a.spool, cfg.Agent.DataDir, names(cfg.Shadowed()))
+	return u, a.addShadow(cfg, u)
+}
+
+// addShadow adds the second server, if there is one.
+func (a *Agent) addShadow(cfg *config.Config, u *upstream) error {
+	if len(cfg.Shadowed()) == 0 {
+		return nil
+	}
+	queue := u.queue
+	if queue == nil {
+		queue = newShadowQueue(a.spool, cfg.Agent.DataDir)
+	}
+	second, err := a.newWay(cfg, *cfg.Shadow, queue, u.reader, cfg.Shadowed(), "shadow ")
 	if err != nil {
 		return err
 	}
-	a.shadowAuth, a.shadowDeliver, err = a.newDelivery(*cfg.Shadow, a.shadow, cfg.Shadowed(), "shadow ")
-	return err
+	if u.queue == nil {
+		if err := queue.open(); err != nil {
+			return err
+		}
+	}
+	u.shadow, u.queue = &second, queue
+	return queue.add(names(cfg.Shadowed()))
+}
+
+// run delivers until ctx ends.
+func (u *upstream) run(ctx context.Context, fail func(error), log zerolog.Logger) {
+	var work sync.WaitGroup
+	u.runShadow(ctx, &work, log)
+	for name, run := range map[string]func(context.Context) error{"authorisation": u.main.auth.Run, "delivery": u.main.deliver.Run} {
+		work.Go(func() {
+			if err := run(ctx); err != nil {
+				fail(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	work.Wait()
 }
 
 // smallestBody is the largest request that every server takes: what is mapped is
@@ -49,24 +144,22 @@ func smallestBody(cfg *config.Config) int {
 	return int(min(cfg.Server.MaxBody, cfg.Shadow.MaxBody))
 }
 
-// newDelivery makes the delivery to one server, with nothing in common with
-// that to another. The prefix tells them apart in the log.
-func (a *Agent) newDelivery(s config.Server, queue deliver.Queue, analyzers []config.Analyzer, prefix string) (*auth.Authorizer, *deliver.Deliverer, error) {
-	cfg := a.o.Config
+// newWay makes the delivery to one server. The prefix tells them apart in the log.
+func (a *Agent) newWay(cfg *config.Config, s config.Server, queue deliver.Queue, r *reader, analyzers []config.Analyzer, prefix string) (way, error) {
 	toServer, toTokens, err := httpClients(s, a.component(prefix+"http"))
 	if err != nil {
-		return nil, nil, err
+		return way{}, err
 	}
 	signer, err := auth.New(authOptions(s, toServer, toTokens, a.component(prefix+"auth")))
 	if err != nil {
-		return nil, nil, fmt.Errorf("authorisation at the %sserver: %w", prefix, err)
+		return way{}, fmt.Errorf("authorisation at the %sserver: %w", prefix, err)
 	}
 	d, err := deliver.New(deliver.Options{
 		BaseURL:     s.URL,
 		HTTP:        toServer,
 		Auth:        signer,
 		Queue:       queue,
-		Map:         a.reader.plan,
+		Map:         r.plan,
 		Lanes:       names(analyzers),
 		Bots:        bots(a.o.Kinds, analyzers),
 		Orders:      orders(cfg.Orders),
@@ -77,7 +170,7 @@ func (a *Agent) newDelivery(s config.Server, queue deliver.Queue, analyzers []co
 		UserAgent:   "labcourier/" + a.o.Version,
 		Log:         a.component(prefix + "deliver"),
 	})
-	return signer, d, err
+	return way{signer, d}, err
 }
 
 // orders is [orders] as the delivery takes it.

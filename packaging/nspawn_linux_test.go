@@ -57,6 +57,22 @@ func TestInstalled(t *testing.T) {
 	l.send(5)
 	l.arrived()
 
+	t.Run("reload", func(t *testing.T) {
+		pid := box.ask("systemctl", "show", "--property=MainPID", "--value", "labcourier")
+		sending := l.sendBeside(20)
+		box.do(l.configuration()+"[log]\nlevel = \"debug\"\n", "tee", "/etc/labcourier/labcourier.toml")
+		box.do("", "systemctl", "reload", "labcourier")
+		box.do(l.configuration()+"[lag]\n", "tee", "/etc/labcourier/labcourier.toml")
+		if err := box.command("", "systemctl", "reload", "labcourier").Run(); err == nil {
+			t.Error("a configuration with faults is taken over")
+		}
+		box.do(l.configuration(), "tee", "/etc/labcourier/labcourier.toml")
+		box.do("", "sh", "-c", "kill -HUP "+pid)
+		sending()
+		box.want("active", "systemctl", "is-active", "labcourier")
+		box.want(pid, "systemctl", "show", "--property=MainPID", "--value", "labcourier")
+		l.arrived()
+	})
 	t.Run("kill -9", func(t *testing.T) {
 		sending := l.sendBeside(20)
 		box.do("", "sh", "-c", "kill -9 "+box.ask("systemctl", "show", "--property=MainPID", "--value", "labcourier"))

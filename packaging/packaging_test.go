@@ -20,7 +20,7 @@ func TestScriptsFor(t *testing.T) {
 				t.Errorf("%s still holds %s", name, gone)
 			}
 		}
-		for _, there := range []string{"/opt/lab/courier", "run --config /opt/lab/core.toml"} {
+		for _, there := range []string{"/opt/lab/courier", "run --config /opt/lab/core.toml", "/opt/lab/courier reload --config /opt/lab/core.toml"} {
 			if !strings.Contains(text, there) {
 				t.Errorf("%s does not hold %s", name, there)
 			}

@@ -90,6 +90,11 @@ func (c *Client) Ask(ctx context.Context, path string, v url.Values, out any) er
 	return c.call(ctx, http.MethodGet, path+"?"+v.Encode(), nil, out)
 }
 
+// Change asks for what was added with Handler.HandleChange.
+func (c *Client) Change(ctx context.Context, path string, v url.Values, out any) error {
+	return c.call(ctx, http.MethodPost, path+"?"+v.Encode(), nil, out)
+}
+
 // List returns messages in the order of their numbers, or the newest first.
 func (c *Client) List(ctx context.Context, q Query) (out []Message, err error) {
 	return out, c.call(ctx, http.MethodGet, "messages"+q.encode(), nil, &out)

@@ -69,7 +69,17 @@ func (h *Handler) handle(pattern string, serve func(http.ResponseWriter, *http.R
 // Handle adds a question that the spool alone cannot answer. The answer is sent
 // as JSON; it holds no patient data.
 func (h *Handler) Handle(path string, answerer func(context.Context, url.Values) (any, error)) {
-	h.handle("GET "+path, func(w http.ResponseWriter, r *http.Request) error {
+	h.add("GET "+path, answerer)
+}
+
+// HandleChange adds a change that is not only the spool's; see Handle. The handler
+// that answers notes it in the audit log.
+func (h *Handler) HandleChange(path string, answerer func(context.Context, url.Values) (any, error)) {
+	h.add("POST "+path, answerer)
+}
+
+func (h *Handler) add(pattern string, answerer func(context.Context, url.Values) (any, error)) {
+	h.handle(pattern, func(w http.ResponseWriter, r *http.Request) error {
 		patient(w)
 		v, err := answerer(r.Context(), r.URL.Query())
 		if err != nil {
@@ -92,6 +102,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type Error struct {
 	Status int    `json:"-"` // of HTTP
 	Text   string `json:"error"`
+
+	// Faults are those of the configuration, if they were why.
+	Faults json.RawMessage `json:"faults,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Text }

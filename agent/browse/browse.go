@@ -33,7 +33,7 @@ type Options struct {
 	// nothing is wrong.
 	Waiting func(analyzer string) string
 
-	Server string // the FHIR server's base URL, for links
+	Server func() string // the FHIR server's base URL, for links
 	Log    zerolog.Logger
 	Now    func() time.Time // nil means time.Now
 }

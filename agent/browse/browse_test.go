@@ -44,7 +44,7 @@ func openWith(t *testing.T, links admin.Links) *desk {
 	d := &desk{t: t, spool: s, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	steer := admin.NewHandler(s, links, token)
 	h, err := browse.New(browse.Options{
-		Admin: admin.Direct(steer, token), Token: token, Read: read, Server: "https://fhir.example/R4/", Log: zerolog.Nop(),
+		Admin: admin.Direct(steer, token), Token: token, Read: read, Server: func() string { return "https://fhir.example/R4/" }, Log: zerolog.Nop(),
 		Analyzers: func() []string { return []string{"xn", "gas"} },
 		Waiting:   func(string) string { return "the server does not answer" },
 		Now:       func() time.Time { return d.now },

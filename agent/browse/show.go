@@ -95,7 +95,7 @@ func (h *Handler) resources(m admin.Message) (all []link) {
 	if m.Receipt == nil {
 		return nil
 	}
-	base := strings.TrimRight(h.o.Server, "/")
+	base := strings.TrimRight(h.o.Server(), "/")
 	for _, name := range m.Receipt.Resources {
 		all = append(all, link{name, base + "/" + name})
 	}

@@ -31,7 +31,8 @@ func (f fakeSource) Ready() error              { return f.ready }
 func some() fakeSource {
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 500e6, time.UTC)
 	return fakeSource{status.Snapshot{
-		Agent: status.Agent{Name: "lab", Version: "1.2.3", Started: status.At(noon)},
+		Agent:  status.Agent{Name: "lab", Version: "1.2.3", Started: status.At(noon)},
+		Config: status.Config{Loaded: status.At(noon), Refused: true, RestartNeeded: []string{"[agent] name"}},
 		Server: status.Upstream{
 			Reachable: true, WaitingCause: status.CauseForbidden,
 			Auth: status.Auth{Method: "basic", Fallback: true},
@@ -64,6 +65,9 @@ func TestScrape(t *testing.T) {
 		`labcourier_build_info{version="1.2.3"} 1`,
 		`labcourier_ready 0`,
 		`labcourier_start_timestamp_seconds 1.7953488005e+09`,
+		`labcourier_config_last_reload_successful 0`,
+		`labcourier_config_last_reload_success_timestamp_seconds 1.7953488005e+09`,
+		`labcourier_config_restart_needed 1`,
 		`labcourier_server_reachable 1`,
 		`labcourier_server_last_success_timestamp_seconds 0`,
 		`labcourier_server_waiting{cause="forbidden"} 1`,

@@ -40,6 +40,9 @@ func agentMetrics() []metric[status.Snapshot] {
 	type snap = status.Snapshot
 	return []metric[snap]{
 		gauge("start_timestamp_seconds", "When the agent started.", nil, func(s snap) float64 { return at(s.Agent.Started) }),
+		gauge("config_last_reload_successful", "1 unless the last reload of the configuration was refused.", nil, func(s snap) float64 { return flag(!s.Config.Refused) }),
+		gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was loaded.", nil, func(s snap) float64 { return at(s.Config.Loaded) }),
+		gauge("config_restart_needed", "1 while the configuration says what takes effect at the next start only.", nil, func(s snap) float64 { return flag(len(s.Config.RestartNeeded) > 0) }),
 		gauge("server_reachable", "1 while the FHIR server answers.", nil, func(s snap) float64 { return flag(s.Server.Reachable) }),
 		gauge("server_last_success_timestamp_seconds", "When the server last took something.", nil, func(s snap) float64 { return at(s.Server.LastSuccess) }),
 		gauge("server_rate_limit", "The server's own limit, in its units; 0 where it says nothing.", nil, func(s snap) float64 { return float64(s.Server.RateLimit.Limit) }),

@@ -98,6 +98,7 @@ func TestWriteTable(t *testing.T) {
       is plugged in.
 
 Agent   core-lab-1, labcourier 0.1.0, running for 3 d 4 h
+Config  loaded 2 h ago, digest 1a2b3c4d1a2b
 Server  api.medplum.com/fhir/R4
         waiting: dial tcp 52.71.7.20:443: connection refused, last success 9 min
         ago
@@ -136,5 +137,23 @@ func BenchmarkTable(b *testing.B) {
 	s := healthy()
 	for b.Loop() {
 		WriteTable(io.Discard, s, false)
+	}
+}
+
+// TestConfigLine: a reload that was refused, and what waits for the next start,
+// stay in sight.
+func TestConfigLine(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"loaded 2 h ago, digest 1a2b3c4d1a2b":                                                func(*Config) {},
+		"loaded 2 h ago, digest 1a2b3c4d1a2b; the last reload was refused, the log says why": func(c *Config) { c.Refused = true },
+		"loaded 2 h ago, digest 1a2b3c4d1a2b; restart needed: [agent] name, [spool] key":     func(c *Config) { c.RestartNeeded = []string{"[agent] name", "[spool] key"} },
+	} {
+		s := with(func(s *Snapshot) { change(&s.Config) })
+		if got := configLine(s); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+		if page := newView(s, nil, false); page.Config != want {
+			t.Errorf("the page says %q, not %q", page.Config, want)
+		}
 	}
 }

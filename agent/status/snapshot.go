@@ -8,6 +8,7 @@ import (
 // Snapshot is how the agent does at one moment. It holds no patient data.
 type Snapshot struct {
 	Agent     Agent      `json:"agent"`
+	Config    Config     `json:"config"`
 	Server    Upstream   `json:"server"`
 	Spool     Spool      `json:"spool"`
 	Analyzers []Analyzer `json:"analyzers"` // in the order of the configuration
@@ -19,6 +20,25 @@ type Agent struct {
 	Version string `json:"version"`
 	Started Time   `json:"started"`
 	Now     Time   `json:"now"` // when the snapshot was taken, by the agent's clock
+}
+
+// Config is the configuration in force.
+type Config struct {
+	Loaded  Time   `json:"loaded"`         // at the start, or by the last reload that was not refused
+	Digest  string `json:"digest"`         // of the file as it was then, SHA-256
+	Refused bool   `json:"reload_refused"` // the last reload was: the log says why
+
+	// RestartNeeded are the keys of the file that take effect at the next start.
+	RestartNeeded []string `json:"restart_needed"`
+}
+
+// MarshalJSON writes an empty list as such.
+func (c Config) MarshalJSON() ([]byte, error) {
+	type plain Config
+	if c.RestartNeeded == nil {
+		c.RestartNeeded = []string{}
+	}
+	return json.Marshal(plain(c))
 }
 
 // Upstream is the FHIR server that results go to.

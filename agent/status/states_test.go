@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,7 +14,8 @@ func before(d time.Duration) Time { return At(noon.Add(-d)) }
 // healthy is an agent with four analyzers and nothing wrong.
 func healthy() Snapshot {
 	s := Snapshot{
-		Agent: Agent{Name: "core-lab-1", Version: "0.1.0", Started: before(76 * time.Hour), Now: At(noon)},
+		Agent:  Agent{Name: "core-lab-1", Version: "0.1.0", Started: before(76 * time.Hour), Now: At(noon)},
+		Config: Config{Loaded: before(2 * time.Hour), Digest: strings.Repeat("1a2b3c4d", 8), RestartNeeded: []string{}},
 		Server: Upstream{
 			URL: "https://api.medplum.com/fhir/R4", Reachable: true, LastSuccess: before(8 * time.Second),
 			Auth:      Auth{Method: "oauth2", Since: before(76 * time.Hour), TokenExpires: before(-42 * time.Minute)},

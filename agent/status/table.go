@@ -32,12 +32,28 @@ func WriteTable(w io.Writer, s Snapshot, color bool) {
 		name += ", running for " + span(s.now().Sub(s.Agent.Started.Time))
 	}
 	t.fact("Agent", name)
+	if s.Config.Digest != "" {
+		t.fact("Config", configLine(s))
+	}
 	t.fact("Server", address(s.Server.URL))
 	t.fact("", serverLine(s))
 	t.fact("Sign-in", signInLine(s))
 	t.fact("Stored", spoolLine(s))
 	t.line("")
 	t.analyzers(s)
+}
+
+// configLine tells which configuration is in force since when.
+func configLine(s Snapshot) string {
+	c := s.Config
+	words := fmt.Sprintf("loaded %s, digest %s", ago(s.now(), c.Loaded), cut(c.Digest, 12))
+	if c.Refused {
+		words += "; the last reload was refused, the log says why"
+	}
+	if len(c.RestartNeeded) > 0 {
+		words += "; restart needed: " + strings.Join(c.RestartNeeded, ", ")
+	}
+	return words
 }
 
 type table struct {

@@ -16,6 +16,7 @@ type view struct {
 	Announce  string
 	Agent     Agent
 	Up        string
+	Config    string
 	Clock     string
 	Way       []stop
 	Analyzers []card
@@ -55,6 +56,9 @@ func newView(s Snapshot, arrivals []Arrival, demo bool) view {
 		Level: v.level, Word: v.level.Word(), Text: unbroken(v.text), Advice: v.advice, Announce: v.announce,
 		Agent: s.Agent, Clock: now.Local().Format("15:04"), Demo: demo,
 		Way: way(s), Server: serverFacts(s), Spool: spoolFacts(s),
+	}
+	if s.Config.Digest != "" {
+		w.Config = clean(configLine(s))
 	}
 	if !s.Agent.Started.IsZero() {
 		w.Up = span(now.Sub(s.Agent.Started.Time))

@@ -27,6 +27,7 @@ func (p *program) command() *cobra.Command {
 		p.checkCommand(),
 		p.doctorCommand(),
 		p.statusCommand(),
+		p.reloadCommand(),
 		p.analyzersCommand(),
 		p.messagesCommand(),
 		p.validateCommand(),

@@ -31,7 +31,7 @@ func (p *program) hosted(ctx context.Context, serve func(context.Context, host) 
 		return fmt.Errorf("open the event log: %w", err)
 	}
 	defer func() { _ = events.Close() }()
-	s := &windowsService{ctx: ctx, serve: serve, events: events, opened: make(chan time.Duration, 1)}
+	s := &windowsService{ctx: ctx, serve: serve, events: events, opened: make(chan time.Duration, 1), reload: make(chan string, 1)}
 	if err := svc.Run(serviceName, s); err != nil {
 		return fmt.Errorf("serve the service manager: %w", err)
 	}
@@ -44,6 +44,7 @@ type windowsService struct {
 	serve  func(context.Context, host) error
 	events *eventlog.Log
 	opened chan time.Duration // how long a stop may take, once the agent serves
+	reload chan string
 	err    error
 }
 
@@ -59,7 +60,9 @@ func (s *windowsService) Execute(_ []string, requests <-chan svc.ChangeRequest, 
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- s.serve(ctx, host{log: eventWriter{s.events}, sparing: true, opened: s.open}) }()
+	go func() {
+		ended <- s.serve(ctx, host{log: eventWriter{s.events}, sparing: true, opened: s.open, reload: s.reload})
+	}()
 
 	// A damaged spool is read out while the start is pending.
 	now := svc.Status{State: svc.StartPending, WaitHint: uint32((10 * time.Second).Milliseconds())}
@@ -70,12 +73,17 @@ func (s *windowsService) Execute(_ []string, requests <-chan svc.ChangeRequest, 
 	for {
 		select {
 		case stopTimeout = <-s.opened:
-			now = svc.Status{State: svc.Running, Accepts: svc.AcceptStop | svc.AcceptPreShutdown}
+			now = svc.Status{State: svc.Running, Accepts: svc.AcceptStop | svc.AcceptPreShutdown | svc.AcceptParamChange}
 			changes <- now
 		case r := <-requests:
 			switch r.Cmd {
 			case svc.Interrogate:
 				changes <- now
+			case svc.ParamChange: // `sc control labcourier paramchange`
+				select {
+				case s.reload <- "service control":
+				default: // one is to come
+				}
 			case svc.Stop, svc.PreShutdown, svc.Shutdown:
 				now = svc.Status{State: svc.StopPending, WaitHint: uint32((stopTimeout + 5*time.Second).Milliseconds())}
 				changes <- now

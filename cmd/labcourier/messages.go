@@ -75,7 +75,7 @@ func (p *program) withMessages(ctx context.Context, file string, call func(conte
 		}
 		return err
 	}
-	return errors.Join(call(ctx, admin.InProcess(s, func(h *admin.Handler) { agent.AddCalls(h, s, cfg, kinds()) })), s.Close())
+	return errors.Join(call(ctx, admin.InProcess(s, func(h *admin.Handler) { agent.AddCalls(h, s, func() *config.Config { return cfg }, kinds()) })), s.Close())
 }
 
 // adder adds a subcommand that takes between least and most arguments.

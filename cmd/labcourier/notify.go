@@ -67,6 +67,16 @@ func (n systemd) follow(ctx context.Context, a *agent.Agent, stopTimeout time.Du
 	}
 }
 
+// reloading tells systemd that a reload begins, or that it has ended, whatever
+// became of it.
+func (n systemd) reloading(begins bool) {
+	if begins {
+		n.send(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+		return
+	}
+	n.send(daemon.SdNotifyReady)
+}
+
 // beat feeds the watchdog if the pipeline is alive, and only then.
 func (n systemd) beat(ctx context.Context, a *agent.Agent, within time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, within)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,6 +53,12 @@ func TestSystemdIsTold(t *testing.T) {
 		t.Errorf("at ready it says %q", said)
 	}
 	hear("WATCHDOG=1")
+	hear("WATCHDOG=1")
+	w.reload(t)
+	if said := hear("RELOADING=1"); !regexp.MustCompile(`\nMONOTONIC_USEC=[0-9]+\n`).MatchString(said) {
+		t.Errorf("at a reload it says %q", said)
+	}
+	hear("READY=1")
 	hear("WATCHDOG=1")
 	stop()
 	hear("STOPPING=1\nEXTEND_TIMEOUT_USEC=15000000")

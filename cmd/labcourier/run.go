@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/labcourier/labcourier/agent"
@@ -36,6 +36,10 @@ type host struct {
 
 	// opened is called once the agent is about to serve.
 	opened func(*config.Config)
+
+	// reload tells that the configuration is to be read anew, and by whom; nil:
+	// nobody does.
+	reload <-chan string
 }
 
 // serve runs the agent of a configuration until ctx ends.
@@ -49,22 +53,39 @@ func serve(ctx context.Context, file string, h host) error {
 	for _, w := range cfg.Warnings {
 		log.Warn().Str("file", w.File).Int("line", w.Line).Str("key", w.Key).Str("hint", w.Hint).Msg(w.Problem)
 	}
-	a, err := openAgent(cfg, log)
+	manager := systemdOf(log)
+	a, err := agent.Open(agent.Options{
+		Config: cfg, Kinds: kinds(), Version: version, Log: log, OpenPort: openPort,
+		Load:      func() (*config.Config, error) { return config.Load(file, kinds()) },
+		Reloading: manager.reloading,
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("start: %w", err)
 	}
 	h.opened(cfg)
-	unfollow := systemdOf(log).alongside(ctx, a, cfg.Agent.StopTimeout)
+	unfollow := manager.alongside(ctx, a, cfg.Agent.StopTimeout)
 	defer unfollow()
+	defer h.obey(ctx, a)()
 	return a.Run(ctx)
 }
 
-func openAgent(cfg *config.Config, log zerolog.Logger) (*agent.Agent, error) {
-	a, err := agent.Open(agent.Options{
-		Config: cfg, Kinds: kinds(), Version: version, Log: log, OpenPort: openPort,
+// obey reloads a's configuration when the host says so, until the function it
+// returns is called.
+func (h host) obey(ctx context.Context, a *agent.Agent) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			select {
+			case by := <-h.reload:
+				_, _ = a.Reload(ctx, by) // the log has it
+			case <-ctx.Done():
+				return
+			}
+		}
 	})
-	if err != nil {
-		return nil, fmt.Errorf("start: %w", err)
+	return func() {
+		cancel()
+		running.Wait()
 	}
-	return a, nil
 }

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labcourier/labcourier/agent"
+	"github.com/labcourier/labcourier/agent/admin"
+	"github.com/labcourier/labcourier/agent/sandbox"
+	"github.com/labcourier/labcourier/agent/status"
+	"github.com/labcourier/labcourier/drivers/astm"
+)
+
+// start runs the agent as `run` does, until the test ends or the function is
+// called.
+func (w *world) start(t testing.TB) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	var said lockedBuffer
+	go func() {
+		ended <- (&program{in: strings.NewReader(""), out: io.Discard, err: &said}).main(ctx, []string{"run", "--config", w.config})
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if code := <-ended; code != exitDone {
+			t.Errorf("it ended with %d: %s", code, said.String())
+		}
+	})
+	t.Cleanup(stop)
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		resp, err := http.Get("http://" + w.status + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return stop
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not get ready: %v %s", err, said.String())
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+// reload is what `labcourier reload` asks for.
+func (w *world) reload(t testing.TB) agent.Reloaded {
+	t.Helper()
+	token, err := admin.ReadToken(filepath.Join(w.dir, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done agent.Reloaded
+	if err := admin.NewClient(w.status, token).Change(context.Background(), agent.ReloadPath, url.Values{"by": {"cli"}}, &done); err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+// rewrite changes the configuration's text.
+func (w *world) rewrite(t testing.TB, pairs ...string) {
+	t.Helper()
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer(pairs...).Replace(string(text))
+	if changed == string(text) {
+		t.Fatalf("%q are not in\n%s", pairs, text)
+	}
+	if err := os.WriteFile(w.config, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReloadKeepsLinks: in the middle of a message of one analyzer another one is
+// changed, one is removed, one is added, and the server's settings are others. The
+// message goes on over the same connection and arrives once.
+func TestReloadKeepsLinks(t *testing.T) {
+	w := newWorld(t, 4)
+	w.startServer()
+	added := w.benchs[3]
+	all, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.rewrite(t, fmt.Sprintf("name = %q", added.name), fmt.Sprintf("enabled = false\nname = %q", added.name))
+	stop := w.start(t)
+
+	b := w.benchs[0]
+	c, err := net.Dial("tcp", b.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	say := func(p []byte) {
+		t.Helper()
+		var answer [1]byte
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		if _, err := c.Write(p); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, answer[:]); err != nil || answer[0] != 0x06 {
+			t.Fatalf("answered with %x, %v", answer, err)
+		}
+	}
+	message := b.message(1)
+	frames := astm.Frames(message, 64, true)
+	say([]byte{0x05})
+	for i, f := range frames {
+		say(f)
+		if i != len(frames)/2 {
+			continue
+		}
+		if err := os.WriteFile(w.config, all, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.rewrite(t, fmt.Sprintf("name = %q", w.benchs[1].name), fmt.Sprintf("astm = { checksum = \"any-case\" }\nname = %q", w.benchs[1].name),
+			fmt.Sprintf("name = %q", w.benchs[2].name), fmt.Sprintf("enabled = false\nname = %q", w.benchs[2].name),
+			"max_parallel = 8", "max_parallel = 3")
+		want := fmt.Sprintf("unchanged 1, restarted %s, added %s, removed %s, upstream restarted", w.benchs[1].name, added.name, w.benchs[2].name)
+		if did := w.reload(t); did.String() != want {
+			t.Fatalf("it did: %s\nnot:    %s", did, want)
+		}
+	}
+	if _, err := c.Write([]byte{0x04}); err != nil {
+		t.Fatal(err)
+	}
+	b.acked = append(b.acked, specimenOf(message))
+	b.sent = 1
+	for _, on := range []*testBench{w.benchs[1], added} {
+		if err := on.run(t.Context(), 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if gone, err := net.Dial("tcp", w.benchs[2].address); err == nil {
+		gone.Close()
+		t.Error("the analyzer that was removed is still listened for")
+	}
+	if err := w.server.Wait(t.Context(), "DiagnosticReport", 7); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if faults := w.faults(); len(faults) > 0 {
+		t.Error(faults)
+	}
+}
+
+// TestReloadSwapsServer: messages wait for a server that is away, one of them in
+// flight to it and without an answer; a reload names another server, and all of
+// them arrive there once.
+func TestReloadSwapsServer(t *testing.T) {
+	w := newWorld(t, 3)
+	w.startServer()
+	asked := make(chan struct{}, 100)
+	w.server.SetFault(sandbox.OnBundle(func(r *http.Request) sandbox.Fault {
+		asked <- struct{}{}
+		return sandbox.SlowAnswer(time.Hour)
+	}))
+	w.rewrite(t, "data_dir", "stop_timeout = \"2s\"\ndata_dir")
+	stop := w.start(t)
+	w.send(t, 10)
+	<-asked
+
+	second := sandbox.New(sandbox.Options{})
+	base, end, err := second.Start(freeAddresses(t, 1)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end(context.Background())
+	w.rewrite(t, w.base, strings.TrimSuffix(base, sandbox.BasePath))
+	if did := w.reload(t); did.String() != "unchanged 3, upstream restarted" {
+		t.Fatalf("it did: %s", did)
+	}
+	w.send(t, 5)
+	if err := second.Wait(t.Context(), "DiagnosticReport", 45); err != nil {
+		t.Fatal(err)
+	}
+	s, err := status.NewClient(w.status).Status(t.Context())
+	if err != nil || s.Server.URL != strings.TrimSuffix(base, sandbox.BasePath)+sandbox.BasePath || s.Spool.Delivered > 45 || s.Spool.Parked != 0 {
+		t.Errorf("%+v %+v %v", s.Server, s.Spool, err)
+	}
+	stop()
+	w.server = second
+	if faults := w.faults(); len(faults) > 0 {
+		t.Error(faults)
+	}
+}
+
+// TestReloadUnderTraffic reloads again and again while analyzers send. Nothing
+// that they saw acknowledged is lost, doubled or out of its order.
+func TestReloadUnderTraffic(t *testing.T) {
+	rounds := 25
+	if heavy() {
+		rounds = 300
+	}
+	w := newWorld(t, 4)
+	w.startServer()
+	w.server.SetFault(sandbox.OnFHIR(sandbox.Random(7, 0.05, sandbox.LostAnswer(), sandbox.Reply(http.StatusServiceUnavailable))))
+	w.rewrite(t, "data_dir", "stop_timeout = \"2s\"\ndata_dir")
+	plain, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := w.start(t)
+	ctx, enough := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	for _, b := range w.benchs {
+		running.Go(func() {
+			if err := b.run(ctx, 0); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	changes := [][]string{
+		{"max_parallel = 8", "max_parallel = 2"},
+		{fmt.Sprintf("name = %q", w.benchs[1].name), fmt.Sprintf("astm = { checksum = \"any-case\" }\nname = %q", w.benchs[1].name)},
+		{fmt.Sprintf("name = %q", w.benchs[2].name), fmt.Sprintf("enabled = false\nname = %q", w.benchs[2].name)},
+		{fmt.Sprintf("name = %q", w.benchs[3].name), fmt.Sprintf("resend_window = \"1h\"\nqc = \"send\"\nname = %q", w.benchs[3].name)},
+		{"level = \"error\"", "level = \"warn\""},
+	}
+	var did []string
+	for n := range rounds {
+		w.rewrite(t, changes[n%len(changes)]...)
+		did = append(did, w.reload(t).String())
+		if err := os.WriteFile(w.config, plain, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if n%3 == 2 {
+			did = append(did, w.reload(t).String())
+		}
+	}
+	last := w.reload(t)
+	if !slices.ContainsFunc(did, func(s string) bool { return strings.Contains(s, "removed") }) || len(last.Unchanged)+len(last.Added)+len(last.Restarted) != 4 {
+		t.Errorf("they did %q", did)
+	}
+	enough()
+	running.Wait()
+	w.server.SetFault(nil)
+	sent := 0
+	for _, b := range w.benchs {
+		sent += len(b.acknowledged())
+	}
+	for deadline := time.Now().Add(90 * time.Second); ; {
+		s, err := status.NewClient(w.status).Status(t.Context())
+		if err == nil && s.Spool.Queued == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not drained: %+v %v", s, err)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	stop()
+	if faults := w.faults(); len(faults) > 0 {
+		t.Errorf("%d faults, the first: %v", len(faults), faults[:min(5, len(faults))])
+	}
+	t.Logf("%d reloads, %d messages acknowledged", len(did)+1, sent)
+}
