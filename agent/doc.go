@@ -96,7 +96,7 @@
 //	github.com/pelletier/go-toml/v2  the only TOML parser that places every key
 //	github.com/spf13/cobra      subcommands, help and completion as people know them
 //	github.com/spf13/pflag      its flags, for the manual pages
-//	github.com/prometheus/client_golang  /metrics, in the formats that monitoring reads
+//	github.com/VictoriaMetrics/metrics  what the system says of this process, for /metrics
 //	gopkg.in/natefinch/lumberjack.v2  a log file that is begun anew by size and age
 //	github.com/cenkalti/backoff/v5   exponential pauses with jitter
 //	golang.org/x/time           a limit for tries to sign in

@@ -1,7 +1,7 @@
 // Package metrics tells a monitoring system what the status page tells a
 // person, in the Prometheus and OpenMetrics text formats.
 //
-//	status.Source --- Snapshot ---> collector ---> /metrics
+//	status.Source --- Snapshot ---> families ---> /metrics
 //
 // Nothing is counted here: each scrape takes one snapshot, so that the numbers
 // of a scrape belong together and agree with the page. Labels are the names of
@@ -12,6 +12,10 @@
 // _total for what only grows, _timestamp_seconds for points in time, 0 for one
 // that has not come yet. A counter that counts since the agent started begins
 // again at 0 with it, as counters may.
+//
+// The texts are written here: the client library of Prometheus goes through protocol
+// buffers, which are a megabyte and a half of program. Its parser and its linter
+// judge the result in the tests.
 //
 // The alert rules and the dashboard in configs/ are written against these names,
 // and a test holds them together.

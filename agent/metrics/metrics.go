@@ -1,12 +1,13 @@
 package metrics
 
 import (
+	"bytes"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	process "github.com/VictoriaMetrics/metrics"
 
 	"github.com/labcourier/labcourier/agent/status"
 )
@@ -14,67 +15,84 @@ import (
 // Handler serves what source tells, and what the Go runtime and the operating
 // system say of this process. A reader that asks for OpenMetrics gets it.
 func Handler(source status.Source) http.Handler {
-	r := prometheus.NewRegistry()
-	r.MustRegister(
-		newCollector(source),
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4})
+	agent, analyzer := agentMetrics(), analyzerMetrics()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		open := strings.Contains(r.Header.Get("Accept"), "application/openmetrics-text")
+		var text bytes.Buffer
+		for _, f := range families(source, agent, analyzer) {
+			f.write(&text, open)
+		}
+		process.WriteProcessMetrics(&text)
+		kind := "text/plain; version=0.0.4; charset=utf-8"
+		if open {
+			text.WriteString("# EOF\n")
+			kind = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+		}
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write(text.Bytes()) // a reader who hung up will come again
+	})
 }
-
-// collector turns a snapshot into samples.
-type collector struct {
-	source   status.Source
-	agent    []metric[status.Snapshot]
-	analyzer []metric[status.Analyzer]
-}
-
-var _ prometheus.Collector = (*collector)(nil)
 
 // metric is one name and where its value stands in a T.
 type metric[T any] struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
-	value func(T) float64
+	name, help string
+	kind       kind
+	value      func(T) float64
 }
 
-func gauge[T any](name, help string, labels []string, value func(T) float64) metric[T] {
-	return metric[T]{prometheus.NewDesc("labcourier_"+name, help, labels, nil), prometheus.GaugeValue, value}
+func gauge[T any](name, help string, value func(T) float64) metric[T] {
+	return metric[T]{"labcourier_" + name, help, gaugeKind, value}
 }
 
-func counter[T any](name, help string, labels []string, value func(T) float64) metric[T] {
-	return metric[T]{prometheus.NewDesc("labcourier_"+name+"_total", help, labels, nil), prometheus.CounterValue, value}
+func counter[T any](name, help string, value func(T) float64) metric[T] {
+	return metric[T]{"labcourier_" + name + "_total", help, counterKind, value}
 }
 
-// Describe sends nothing: which analyzers there are is known only at a scrape,
-// and a reload may change it.
-func (c *collector) Describe(chan<- *prometheus.Desc) {}
-
-// Collect takes one snapshot and sends all of it.
-func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	s := c.source.Snapshot()
-	ch <- prometheus.MustNewConstMetric(buildInfo(), prometheus.GaugeValue, 1, s.Agent.Version)
-	ch <- prometheus.MustNewConstMetric(readyInfo(), prometheus.GaugeValue, flag(c.source.Ready() == nil))
-	ch <- prometheus.MustNewConstMetric(authInfo(), prometheus.GaugeValue, 1, s.Server.Auth.Method)
+// families takes one snapshot and puts all of it into words.
+func families(source status.Source, agent []metric[status.Snapshot], analyzer []metric[status.Analyzer]) []family {
+	s := source.Snapshot()
+	waits := family{name: "labcourier_server_waiting", help: "1 while deliveries to the server wait for this cause.", kind: gaugeKind}
 	for _, cause := range []status.Cause{status.CauseNetwork, status.CauseServer, status.CauseCredentials, status.CauseForbidden} {
-		ch <- prometheus.MustNewConstMetric(waitingInfo(), prometheus.GaugeValue, flag(s.Server.WaitingCause == cause), string(cause))
+		waits.add(flag(s.Server.WaitingCause == cause), "cause", string(cause))
 	}
-	for _, m := range c.agent {
-		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(s))
+	all := []family{
+		one("labcourier_build_info", "Always 1; the version is in the label.", 1, "version", s.Agent.Version),
+		one("labcourier_ready", "1 while every listener is open and the spool accepts.", flag(source.Ready() == nil)),
+		one("labcourier_auth_method_info", "Always 1; how the agent signs in now is in the label.", 1, "method", s.Server.Auth.Method),
+		waits,
 	}
-	for _, a := range s.Analyzers {
-		for _, m := range c.analyzer {
-			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(a), a.Name, a.Driver)
+	for _, m := range agent {
+		f := family{name: m.name, help: m.help, kind: m.kind}
+		f.add(m.value(s))
+		all = append(all, f)
+	}
+	for _, m := range analyzer {
+		f := family{name: m.name, help: m.help, kind: m.kind}
+		for _, a := range s.Analyzers {
+			f.add(m.value(a), "analyzer", a.Name, "driver", a.Driver)
 		}
-		for name, n := range a.Counters {
+		all = append(all, f)
+	}
+	return append(all, counted(s.Analyzers)...)
+}
+
+// counted is what drivers count by names of their own.
+func counted(analyzers []status.Analyzer) []family {
+	events := family{name: "labcourier_analyzer_driver_events_total", kind: counterKind,
+		help: "What the driver of the analyzer counts, by name, since the agent started."}
+	files := family{name: "labcourier_analyzer_folder_files", kind: gaugeKind,
+		help: "Files that lie in the analyzer's folder, by state: waiting is all of them, the others say why some stay."}
+	for _, a := range analyzers {
+		for _, name := range slices.Sorted(maps.Keys(a.Counters)) {
+			n := float64(a.Counters[name])
 			if what, lie := strings.CutPrefix(name, "files_"); lie { // a state, not a count
-				ch <- prometheus.MustNewConstMetric(folderFiles(), prometheus.GaugeValue, float64(n), a.Name, a.Driver, what)
+				files.add(n, "analyzer", a.Name, "driver", a.Driver, "state", what)
 				continue
 			}
-			ch <- prometheus.MustNewConstMetric(driverEvents(), prometheus.CounterValue, float64(n), a.Name, a.Driver, name)
+			events.add(n, "analyzer", a.Name, "driver", a.Driver, "event", name)
 		}
 	}
+	return []family{events, files}
 }
 
 func flag(b bool) float64 {

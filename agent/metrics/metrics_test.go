@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/labcourier/labcourier/agent/metrics"
 	"github.com/labcourier/labcourier/agent/status"
@@ -95,8 +98,40 @@ func TestOpenMetrics(t *testing.T) {
 	if kind := header.Get("Content-Type"); !strings.HasPrefix(kind, "application/openmetrics-text") {
 		t.Errorf("content type %s", kind)
 	}
-	if !strings.HasSuffix(got, "# EOF\n") {
+	if !strings.HasSuffix(got, "# EOF\n") || strings.Count(got, "# EOF") != 1 {
 		t.Error("the text does not end with # EOF")
+	}
+	const name = "labcourier_analyzer_messages_acknowledged"
+	if !strings.Contains(got, "\n# TYPE "+name+" counter\n") || !strings.Contains(got, "\n"+name+`_total{analyzer="xn",driver="astm"} 7`+"\n") {
+		t.Error("a counter is not named as OpenMetrics wants it")
+	}
+}
+
+// TestParsed lets the parser of Prometheus' own libraries read it.
+func TestParsed(t *testing.T) {
+	s := some()
+	s.snapshot.Analyzers[1].Name = "a\\b\"c\nd\xffe"
+	got, header := scrape(t, s, "")
+	if kind := header.Get("Content-Type"); !strings.HasPrefix(kind, "text/plain; version=0.0.4") {
+		t.Errorf("content type %s", kind)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	found, err := parser.TextToMetricFamilies(strings.NewReader(got))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parked := found["labcourier_analyzer_messages_parked"]
+	if parked.GetType() != dto.MetricType_GAUGE || len(parked.GetMetric()) != 2 {
+		t.Fatalf("%v", parked)
+	}
+	m := parked.GetMetric()[1]
+	if m.GetGauge().GetValue() != 1 || m.GetLabel()[0].GetValue() != "a\\b\"c\nd\uFFFDe" {
+		t.Errorf("%v", m)
+	}
+	for _, name := range []string{"process_resident_memory_bytes", "go_goroutines"} {
+		if found[name] == nil {
+			t.Errorf("no %s", name)
+		}
 	}
 }
 
