@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,7 +9,6 @@ import (
 
 	"github.com/labcourier/labcourier/agent/admin"
 	"github.com/labcourier/labcourier/agent/sandbox"
-	"github.com/labcourier/labcourier/drivers/port"
 	"github.com/labcourier/labcourier/drivers/simulator"
 	"github.com/labcourier/labcourier/spool"
 )
@@ -19,24 +16,7 @@ import (
 // sendOne has an analyzer send a message until it is acknowledged.
 func (b *testBench) sendOne(t *testing.T, message string) {
 	t.Helper()
-	p, err := port.Connect(port.ConnectConfig{Address: b.address})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sent := false
-	an := simulator.Analyzer{
-		Port: p, Sender: simulator.ASTM{FrameText: 64000}, Retry: 5 * time.Millisecond,
-		Next: func(context.Context) ([]byte, error) {
-			if sent {
-				return nil, io.EOF
-			}
-			sent = true
-			return []byte(message), nil
-		},
-	}
-	if err := an.Run(t.Context()); err != nil && err != io.EOF {
-		t.Fatal(err)
-	}
+	(&world{}).sendVia(t, b.address, simulator.ASTM{FrameText: 64000}, message)
 }
 
 // astmMessage has an order for each specimen id, with one result.

@@ -104,7 +104,7 @@ repo.createResource = async (resource) => {
     throw err;
   }
   const made = await create(resource);
-  if (made.resourceType === 'DiagnosticReport') {
+  if (made.resourceType === 'DiagnosticReport' && !seen.reports.includes(made.id)) { // an update comes here, too
     seen.reports.push(made.id);
   }
   return made;
@@ -152,11 +152,23 @@ async function fhir(req, res, url) {
   send(res, core.getStatus(outcome), resource ?? outcome);
 }
 
+const all = async (resourceType) => (await repo.search({ resourceType, count: 1e6 })).entry?.map((e) => e.resource) ?? [];
+
+// The states of each resource of a type, the first first.
+async function versions(resourceType) {
+  const out = {};
+  for (const { id } of await all(resourceType)) {
+    const history = (await repo.readHistory(resourceType, id)).entry.map((e) => e.resource);
+    history.sort((a, b) => a.issued.localeCompare(b.issued)); // it is turned round each time it is read
+    out[id] = history.map((r) => r.status);
+  }
+  return out;
+}
+
 // What a test asks afterwards: each identifier of ours once, no reference into
 // nothing, the specimen of each report in the order of creation.
 async function oracle(res) {
-  const all = async (resourceType) => (await repo.search({ resourceType, count: 1e6 })).entry?.map((e) => e.resource) ?? [];
-  const types = ['Device', 'Specimen', 'Observation', 'DiagnosticReport'];
+  const types = ['Device', 'Specimen', 'Observation', 'DiagnosticReport', 'DocumentReference', 'Provenance'];
   const held = {};
   const known = new Map();
   const twice = [];
@@ -195,6 +207,10 @@ async function answer(req, res) {
   try {
     if (url.pathname === '/test/oracle') {
       await oracle(res);
+    } else if (url.pathname === '/test/all') {
+      send(res, 200, await all(url.searchParams.get('of')));
+    } else if (url.pathname === '/test/versions') {
+      send(res, 200, await versions(url.searchParams.get('of')));
     } else if (url.pathname === '/test/outage') {
       outage = url.searchParams.get('of') === 'tokens';
       send(res, 200, {});
