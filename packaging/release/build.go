@@ -42,8 +42,8 @@ func (r *release) build(ctx context.Context, target string) (program, error) {
 	if err != nil {
 		return p, err
 	}
-	if info.Size() >= maxProgram {
-		return p, fmt.Errorf("the program for %s has %d bytes, the limit is %d", target, info.Size(), maxProgram)
+	if info.Size() >= r.limit {
+		return p, fmt.Errorf("the program for %s has %d bytes, the limit is %d", target, info.Size(), r.limit)
 	}
 	fmt.Fprintf(r.say, "%s: %.1f MiB\n", target, float64(info.Size())/(1<<20))
 	return p, nil

@@ -4,8 +4,9 @@
 //	go -C packaging/release run . -out /tmp/dist
 //
 // the programs for each system, deb, rpm, msi, tar and zip, a software bill of
-// materials (CycloneDX), the licences, and SHA256SUMS. The msi needs wixl, from
-// the package of that name. What is not reproducible is a fault.
+// materials (CycloneDX), the licences, SHA256SUMS, and notes that say whether
+// govulncheck was run, when, and what it found. The msi needs wixl, from the
+// package of that name. What is not reproducible is a fault.
 package main
 
 import (
@@ -41,6 +42,7 @@ type release struct {
 	out     string // what is released
 	work    string // what is made on the way
 	version version
+	limit   int64 // bytes that no program may reach
 	say     io.Writer
 }
 
@@ -53,7 +55,7 @@ func run(ctx context.Context, args []string, say io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	r := &release{say: say}
+	r := &release{say: say, limit: maxProgram}
 	root, err := output(ctx, ".", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
 		return fmt.Errorf("find the repository: %w", err)
@@ -93,7 +95,7 @@ func (r *release) make(ctx context.Context, targets []string, want func(string) 
 	if err != nil {
 		return err
 	}
-	if err := r.licences(ctx, programs[0]); err != nil {
+	if err := r.licences(ctx, programs); err != nil {
 		return err
 	}
 	for _, p := range programs {
@@ -101,10 +103,13 @@ func (r *release) make(ctx context.Context, targets []string, want func(string) 
 			return err
 		}
 	}
-	if want("vuln") {
-		r.vulnerabilities(ctx)
+	if err := r.sums(); err != nil {
+		return err
 	}
-	return r.sums()
+	if want("vuln") {
+		return r.notes(r.vulnerabilities(ctx, programs))
+	}
+	return r.notes(notAsked(time.Now()))
 }
 
 // pack makes what there is for one program.

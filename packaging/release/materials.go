@@ -6,28 +6,26 @@ import (
 	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
-	"time"
-
-	cdx "github.com/CycloneDX/cyclonedx-go"
 )
 
 // licenceFile lists what labcourier is made of, with the licences.
 const licenceFile = "LICENCES.txt"
 
-// licences writes the licence of every module in a program. A module without one
-// is a fault: it may not be passed on.
-func (r *release) licences(ctx context.Context, p program) error {
-	info, err := buildinfo.ReadFile(p.path)
+// licences writes the licence of every module in any of the programs. A module
+// without one is a fault: it may not be passed on.
+func (r *release) licences(ctx context.Context, programs []program) error {
+	modules, goVersion, err := modulesOf(programs)
 	if err != nil {
-		return fmt.Errorf("read what the program is made of: %w", err)
+		return err
 	}
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "labcourier %s and what it is made of, with their licences.\n", r.version.full())
@@ -46,98 +44,88 @@ func (r *release) licences(ctx context.Context, p program) error {
 	if err != nil {
 		return err
 	}
-	if err := add("the Go standard library, "+info.GoVersion, goroot); err != nil {
+	if err := add("the Go standard library, "+goVersion, goroot); err != nil {
 		return err
 	}
-	for _, m := range info.Deps {
-		out, err := output(ctx, r.root, "go", "list", "-m", "-json", m.Path)
+	for _, m := range modules {
+		dir, err := output(ctx, r.root, "go", "list", "-m", "-f", "{{.Dir}}", m.Path)
 		if err != nil {
 			return err
 		}
-		var at struct{ Dir string }
-		if err := json.Unmarshal([]byte(out), &at); err != nil {
-			return err
-		}
-		if err := add(m.Path+" "+m.Version, at.Dir); err != nil {
+		if err := add(m.Path+" "+m.Version, dir); err != nil {
 			return err
 		}
 	}
 	return os.WriteFile(filepath.Join(r.out, licenceFile), text.Bytes(), 0o644) //nolint:gosec // G306: it is published
 }
 
-// licenceIn reads a folder's licence.
+// modulesOf lists the modules in any of the programs, by path: each system has
+// its own.
+func modulesOf(programs []program) (modules []debug.Module, goVersion string, err error) {
+	seen := map[string]debug.Module{}
+	for _, p := range programs {
+		info, err := buildinfo.ReadFile(p.path)
+		if err != nil {
+			return nil, "", fmt.Errorf("read what the program is made of: %w", err)
+		}
+		goVersion = info.GoVersion
+		for _, m := range depsOf(info) {
+			seen[m.Path] = m
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(seen)) {
+		modules = append(modules, seen[path])
+	}
+	return modules, goVersion, nil
+}
+
+// depsOf lists a program's modules as they were linked: where one replaces
+// another, the code is the replacement's.
+func depsOf(info *buildinfo.BuildInfo) (modules []debug.Module) {
+	for _, m := range info.Deps {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		modules = append(modules, *m)
+	}
+	return modules
+}
+
+// licenceIn reads a folder's licence, and the notice that goes with some.
 func licenceIn(dir string) ([]byte, error) {
-	for _, name := range []string{"LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING", "License"} {
+	text, err := firstOf(dir, "LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING", "License")
+	if err != nil {
+		return nil, err
+	}
+	if text == nil && filepath.Base(dir) == "go" { // as Debian and others lay Go out
+		text, err = firstOf(filepath.Dir(dir), "LICENSE")
+	}
+	if err == nil && text == nil {
+		err = errors.New("none found")
+	}
+	if err != nil {
+		return nil, err
+	}
+	notice, err := firstOf(dir, "NOTICE", "NOTICE.txt", "NOTICE.md")
+	if notice != nil {
+		text = slices.Concat(bytes.TrimSpace(text), []byte("\n\n"), notice)
+	}
+	return text, err
+}
+
+// firstOf reads the first of the files that is there; nil: none is.
+func firstOf(dir string, names ...string) ([]byte, error) {
+	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if !errors.Is(err, os.ErrNotExist) {
 			return text, err
 		}
 	}
-	if goroot := filepath.Join(filepath.Dir(dir), "LICENSE"); filepath.Base(dir) == "go" {
-		return os.ReadFile(goroot)
-	}
-	return nil, errors.New("none found")
+	return nil, nil
 }
 
-// sbom writes the software bill of materials of a program, from what the
-// linker wrote into it.
-func (r *release) sbom(p program) error {
-	info, err := buildinfo.ReadFile(p.path)
-	if err != nil {
-		return fmt.Errorf("read what the program is made of: %w", err)
-	}
-	sum, err := sumOf(p.path)
-	if err != nil {
-		return err
-	}
-	bom := cdx.NewBOM()
-	bom.Metadata = &cdx.Metadata{
-		Timestamp: r.version.time.Format(time.RFC3339),
-		Component: &cdx.Component{
-			BOMRef: "labcourier", Type: cdx.ComponentTypeApplication, Name: "labcourier", Version: r.version.full(),
-			PackageURL: "pkg:golang/" + info.Main.Path + "@" + r.version.full(),
-			Hashes:     &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: sum}},
-			Licenses:   &cdx.Licenses{{License: &cdx.License{ID: "Apache-2.0"}}},
-			Properties: &[]cdx.Property{{Name: "commit", Value: r.version.commit}, {Name: "platform", Value: p.os + "/" + p.arch}},
-		},
-	}
-	standard := strings.TrimPrefix(info.GoVersion, "go")
-	components := []cdx.Component{{
-		BOMRef: "std", Type: cdx.ComponentTypeLibrary, Name: "std", Version: standard, PackageURL: "pkg:golang/std@" + standard,
-	}}
-	refs := []string{"std"}
-	for _, m := range info.Deps {
-		url := "pkg:golang/" + m.Path + "@" + m.Version
-		components = append(components, cdx.Component{
-			BOMRef: url, Type: cdx.ComponentTypeLibrary, Name: m.Path, Version: m.Version, PackageURL: url,
-			Properties: &[]cdx.Property{{Name: "go.sum", Value: m.Sum}},
-		})
-		refs = append(refs, url)
-	}
-	bom.Components = &components
-	bom.Dependencies = &[]cdx.Dependency{{Ref: "labcourier", Dependencies: &refs}}
-	out, err := os.Create(filepath.Join(r.out, r.name(p)+".cdx.json"))
-	if err != nil {
-		return err
-	}
-	err = cdx.NewBOMEncoder(out, cdx.BOMFileFormatJSON).SetPretty(true).Encode(bom)
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}
-
-// vulnerabilities says what govulncheck says. Its database is a service of its
-// own that not every machine reaches, so that its silence fails nothing here.
-func (r *release) vulnerabilities(ctx context.Context) {
-	cmd := exec.CommandContext(ctx, "go", "run", "golang.org/x/vuln/cmd/govulncheck@latest", "./...")
-	cmd.Dir = r.root
-	out, err := cmd.CombinedOutput()
-	fmt.Fprintf(r.say, "govulncheck, %s:\n%s\n", time.Now().UTC().Format(time.DateOnly), bytes.TrimSpace(out))
-	if err != nil {
-		fmt.Fprintf(r.say, "govulncheck did not come to a clean end (%v): run it where https://vuln.go.dev is reachable before this is published\n", err)
-	}
-}
+// sumsFile has the checksums, in the form of sha256sum.
+const sumsFile = "SHA256SUMS"
 
 // sums writes the checksums of all that is released.
 func (r *release) sums() error {
@@ -154,7 +142,7 @@ func (r *release) sums() error {
 		fmt.Fprintf(&text, "%s  %s\n", sum, e.Name())
 	}
 	fmt.Fprint(r.say, text.String())
-	return os.WriteFile(filepath.Join(r.out, "SHA256SUMS"), []byte(text.String()), 0o644) //nolint:gosec // G306: it is published
+	return os.WriteFile(filepath.Join(r.out, sumsFile), []byte(text.String()), 0o644) //nolint:gosec // G306: it is published
 }
 
 func sumOf(path string) (string, error) {
