@@ -25,6 +25,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		close(a.begun)
 	}
 
+	var beats sync.WaitGroup
+	beats.Go(func() { a.heartbeat(giving) })
+
 	var err error
 	select {
 	case <-ctx.Done():
@@ -33,6 +36,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	stopGiving()
 	last := a.settled()
 	a.await(&st.givers, "drivers")
+	a.await(&beats, "heartbeat")
 	for _, s := range last.sources {
 		s.feed.Close() // or whoever watches would hold the status endpoint up
 	}

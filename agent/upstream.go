@@ -49,6 +49,7 @@ type upstreamOf struct {
 
 func upstreamFrom(cfg *config.Config) upstreamOf {
 	of := upstreamOf{Server: cfg.Server, Shadow: cfg.Shadow, Orders: cfg.Orders, Codes: cfg.Codes}
+	of.Server.Heartbeat = 0 // is read anew for each
 	for _, an := range cfg.Analyzers {
 		an.Profile, an.Serial, an.TCP, an.Folder, an.ResendWindow = "", nil, nil, nil, 0 // nothing to the delivery
 		of.Analyzers = append(of.Analyzers, an)

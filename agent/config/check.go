@@ -61,6 +61,9 @@ func (t table) shadow(cfg *Config, found []foundAnalyzer) {
 			t.sub("shadow").fault(key, "is not the second server's to say: both get the same", "remove it here; [server] and each analyzer have it")
 		}
 	}
+	if t.sub("shadow").has("heartbeat") {
+		t.sub("shadow").fault("heartbeat", "is not the second server's to have: only [server] sees how the agent does", "remove it here")
+	}
 	for _, a := range found {
 		if a.Shadow && !t.has("shadow") {
 			a.fault("shadow", "is set, and there is no second server", `add [shadow] with url = "https://..." and [shadow.auth] below it`)

@@ -88,6 +88,7 @@ type Server struct {
 	MaxParallel int           `toml:"max_parallel"` // analyzers that deliver at the same time
 	Raw         bool          `toml:"raw"`          // messages go there as they came, beside the results
 	Provenance  bool          `toml:"provenance"`   // and how each report came about
+	Heartbeat   time.Duration `toml:"heartbeat"`    // how often the agent's own Device is written there; 0: never
 	Auth        Auth          `toml:"-"`
 }
 

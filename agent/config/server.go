@@ -38,6 +38,9 @@ func (t table) server(s *Server) {
 	t.target(k.Deliver, k.Bot)
 	t.span("timeout", k.Timeout, time.Second, 10*time.Minute)
 	t.size("max_body", k.MaxBody, 16*KiB, 64*MiB)
+	if k.Heartbeat != 0 {
+		t.span("heartbeat", k.Heartbeat, time.Minute, 24*time.Hour)
+	}
 	t.number("max_parallel", k.MaxParallel, 1, 256)
 	if t.has("ca_file") {
 		k.CAFile = t.c.abs(k.CAFile)

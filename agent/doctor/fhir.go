@@ -125,6 +125,17 @@ func clock(a *answer, r Report) {
 // needed are the types that results become.
 func needed() []string { return []string{"Device", "Specimen", "Observation", "DiagnosticReport"} }
 
+// types are those that the configuration makes use of.
+func (s Server) types() []string {
+	switch {
+	case s.Resources:
+		return needed()
+	case s.Heartbeat:
+		return []string{"Device"}
+	}
+	return nil
+}
+
 // excess are types that no feature of this program asks for. To search them is
 // to read of people, or of who may do what.
 func excess() []string { return []string{"Patient", "AccessPolicy", "ClientApplication"} }
@@ -133,9 +144,9 @@ const policyHint = "give the client create, read and search on Device, Specimen,
 
 // rights searches each type that is needed, and some that should be closed.
 func (s Server) rights(ctx context.Context, r Report) {
-	if s.Resources {
+	if types := s.types(); len(types) > 0 {
 		var may []string
-		for _, typ := range needed() {
+		for _, typ := range types {
 			switch good, over := s.mayUse(ctx, typ, s.URL+"/"+typ+"?_count=0", r); {
 			case over:
 				return
@@ -144,7 +155,11 @@ func (s Server) rights(ctx context.Context, r Report) {
 			}
 		}
 		if len(may) > 0 {
-			r.fine("rights", "the client may search %s; create is not tried", strings.Join(may, ", "))
+			untried := "create is not tried"
+			if s.Heartbeat {
+				untried = "create, and the update of Device that heartbeat needs, are not tried"
+			}
+			r.fine("rights", "the client may search %s; %s", strings.Join(may, ", "), untried)
 		}
 	}
 	for _, bot := range s.Bots {

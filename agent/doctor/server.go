@@ -32,6 +32,7 @@ type Server struct {
 	Auth *auth.Authorizer
 
 	Resources bool     // messages become resources
+	Heartbeat bool     // the agent's own Device is written
 	Bots      []string // bots that messages go to, by id or "system|value"
 
 	UserAgent string

@@ -65,6 +65,7 @@ type patient struct {
 	method      string
 	out         outbound.Options
 	bots        []string
+	heartbeat   bool
 }
 
 func examine(t *testing.T, p patient) (said findings) {
@@ -81,7 +82,7 @@ func examine(t *testing.T, p patient) (said findings) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := doctor.Server{URL: p.base, TokenURL: p.token, Timeout: 5 * time.Second, HTTP: c, Tokens: c, Auth: a, Resources: len(p.bots) == 0, Bots: p.bots}
+	s := doctor.Server{URL: p.base, TokenURL: p.token, Timeout: 5 * time.Second, HTTP: c, Tokens: c, Auth: a, Resources: len(p.bots) == 0, Bots: p.bots, Heartbeat: p.heartbeat}
 	s.Examine(t.Context(), func(f doctor.Finding) { said = append(said, f) })
 	return said
 }
@@ -121,6 +122,10 @@ func TestServer(t *testing.T) {
 		"proxy": {change: func(p *patient) {
 			p.base, p.token, p.out.Proxy = "https://fhir.example/fhir/R4", "https://fhir.example/token", "http://127.0.0.1:1"
 		}, want: []string{"fine proxy: fhir.example is reached through 127.0.0.1:1", "wrong connection: no connection to 127.0.0.1:1, the proxy"}},
+		"heartbeat": {change: func(p *patient) { p.heartbeat = true },
+			want: []string{"fine rights: the client may search Device, Specimen, Observation, DiagnosticReport; create, and the update of Device that heartbeat needs, are not tried"}},
+		"heartbeat beside bots": {change: func(p *patient) { p.heartbeat, p.bots = true, []string{"b1"} },
+			want: []string{"fine rights: the client may search Device; create, and the update", "! Specimen"}},
 		"bot": {change: func(p *patient) { p.bots = []string{"b1"} }, want: []string{"wrong rights", "Bot", "! Specimen"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -269,7 +269,7 @@ func (w *work) judge(item *Item, s *Stored, r *resource, kind string, copies int
 	if newer == 0 || item.Verdict != Differs {
 		return
 	}
-	item.Verdict, item.Remark = Superseded, fmt.Sprintf("corrected by message %d", newer)
+	item.Verdict, item.Remark = Superseded, fmt.Sprintf("a newer version came with message %d", newer)
 	for i := range item.Fields {
 		if item.Fields[i].Verdict == Differs {
 			item.Fields[i].Verdict = Superseded

@@ -22,8 +22,8 @@
 //	equal         the server holds what was sent
 //	digits        the same number with other digits: 5.10 is there as 5.1. Servers
 //	              written in JavaScript do that; a reader of the data should know
-//	superseded    a newer message of the analyzer corrected it; that message's own
-//	              lines say whether the correction is there
+//	superseded    a newer message of the analyzer corrected it, or made it final;
+//	              that message's own lines say whether the new version is there
 //	differs       something else is there, or it is there twice
 //	missing       it is not there
 //	unread        the server's answer, or the message, could not be read

@@ -124,7 +124,7 @@ func meaning(v Verdict) string {
 	return map[Verdict]string{
 		Equal:      "the server holds what the analyzer sent",
 		Digits:     "the same number, but the server does not keep its digits: 5.10 is there as 5.1",
-		Superseded: "a newer message of the analyzer corrected it; that message's own lines say whether the correction is there",
+		Superseded: "a newer message of the analyzer gave it a new version; that message's own lines say whether it is there",
 		Differs:    "the server holds something else, or holds it twice",
 		Missing:    "the server does not have it",
 		Unread:     "the message, or the server's answer, could not be read",

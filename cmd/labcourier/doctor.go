@@ -109,6 +109,7 @@ func serverOf(cfg *config.Config, up agent.Upstream) doctor.Server {
 	s := doctor.Server{
 		URL: cfg.Server.URL, Timeout: cfg.Server.Timeout,
 		HTTP: up.HTTP, Tokens: up.Tokens, Auth: up.Auth, UserAgent: "labcourier/" + version,
+		Heartbeat: cfg.Server.Heartbeat > 0,
 	}
 	if cfg.Server.Auth.Method != "basic" {
 		s.TokenURL = cfg.Server.Auth.TokenURL

@@ -127,7 +127,7 @@ func TestValidateInterface(t *testing.T) {
 	if !r.Good() || r.Counts.Messages[validate.Superseded] != 1 || r.Counts.Messages[validate.Equal] != 2 || r.Counts.Messages[validate.Skipped] != 2 {
 		t.Errorf("%+v", r.Counts)
 	}
-	if i := item(t, r, 1, 1, 1); i.Verdict != validate.Superseded || i.Remark != "corrected by message 2" || field(i, "value").Held != "4.10" {
+	if i := item(t, r, 1, 1, 1); i.Verdict != validate.Superseded || i.Remark != "a newer version came with message 2" || field(i, "value").Held != "4.10" {
 		t.Errorf("%+v", i)
 	}
 	if i := item(t, r, 2, 1, 1); i.Verdict != validate.Equal || field(i, "specimen id").Held != "S-1" || field(i, "status").Sent != "C (corrected)" {
@@ -218,7 +218,7 @@ func (w *world) judgeFiles(t *testing.T, html, table string, r validate.Report) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Signature", "S-2", "&lt;0.10", "≠ &lt;0.2", "corrected by message 2", r.Digest, r.Messages[0].SHA256, "QC", "Not everything"} {
+	for _, want := range []string{"Signature", "S-2", "&lt;0.10", "≠ &lt;0.2", "a newer version came with message 2", r.Digest, r.Messages[0].SHA256, "QC", "Not everything"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("no %q in the page", want)
 		}

@@ -95,14 +95,22 @@ const seen = { auth: {}, rejected: {}, tokens: 0, granted: {}, denied: {}, inval
 const count = (table, key) => { table[key] = (table[key] ?? 0) + 1; };
 let outage = false;
 
-const create = repo.createResource.bind(repo);
-repo.createResource = async (resource) => {
+const judge = (resource) => {
   try {
     core.validateResource(resource);
   } catch (err) {
     seen.invalid.push(`${resource.resourceType}: ${err.message}`);
     throw err;
   }
+};
+const update = repo.updateResource.bind(repo);
+repo.updateResource = async (resource, ...more) => {
+  judge(resource);
+  return update(resource, ...more);
+};
+const create = repo.createResource.bind(repo);
+repo.createResource = async (resource) => {
+  judge(resource);
   const made = await create(resource);
   if (made.resourceType === 'DiagnosticReport' && !seen.reports.includes(made.id)) { // an update comes here, too
     seen.reports.push(made.id);
