@@ -53,8 +53,11 @@ func (a *Agent) heartbeat(ctx context.Context) {
 // reload may ask for something else.
 func (h *heart) turn(ctx context.Context) time.Duration {
 	every := h.config().Server.Heartbeat
-	if rest := every - time.Since(h.at); every == 0 || rest > 0 {
-		return min(max(rest, firstBeat), beatAgain)
+	if every == 0 {
+		return beatAgain
+	}
+	if rest := every - time.Since(h.at); rest > 0 {
+		return min(rest, beatAgain)
 	}
 	err := h.beat(ctx, true)
 	switch {

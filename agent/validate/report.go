@@ -89,6 +89,7 @@ type Head struct {
 	User        string    `json:"user"`
 	Config      string    `json:"config"`
 	Digest      string    `json:"config_sha256"`
+	Running     string    `json:"running_config_sha256,omitempty"` // of the agent that runs; "": none runs
 	Analyzer    string    `json:"analyzer"`
 	Driver      string    `json:"driver"`
 	Model       string    `json:"model,omitempty"`
@@ -102,6 +103,10 @@ type Head struct {
 	MappedBy    []string  `json:"mapped_by"` // versions of labcourier, as the resources tell
 	ExactDigits bool      `json:"exact_digits"`
 }
+
+// OtherConfig reports whether the agent runs with another configuration than the
+// one that the messages were read with.
+func (h *Head) OtherConfig() bool { return h.Running != "" && h.Running != h.Digest }
 
 // Report is the whole comparison.
 type Report struct {

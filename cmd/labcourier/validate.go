@@ -18,6 +18,7 @@ import (
 	"github.com/labcourier/labcourier/agent"
 	"github.com/labcourier/labcourier/agent/admin"
 	"github.com/labcourier/labcourier/agent/config"
+	"github.com/labcourier/labcourier/agent/status"
 	"github.com/labcourier/labcourier/agent/validate"
 )
 
@@ -84,6 +85,12 @@ func (v *validation) run(ctx context.Context, name string) error {
 	c, err := v.prepare(name)
 	if err != nil {
 		return err
+	}
+	if now, err := status.NewClient(v.cfg.Status.Listen).Status(ctx); err == nil {
+		c.Running = now.Config.Digest
+	}
+	if c.OtherConfig() {
+		fmt.Fprintf(v.p.err, "labcourier: the agent runs with another configuration than %s; `labcourier reload` takes it over\n", v.file)
 	}
 	err = v.p.withMessages(ctx, v.file, func(ctx context.Context, client *admin.Client) error { return v.collect(ctx, client, c) })
 	if err != nil {

@@ -124,6 +124,9 @@ func TestValidateInterface(t *testing.T) {
 	c := w.settle(t, 5)
 
 	r, _ := w.compared(t, 0)
+	if r.Running != r.Digest || r.Digest == "" {
+		t.Errorf("the agent runs with %q, the report says %q", r.Running, r.Digest)
+	}
 	if !r.Good() || r.Counts.Messages[validate.Superseded] != 1 || r.Counts.Messages[validate.Equal] != 2 || r.Counts.Messages[validate.Skipped] != 2 {
 		t.Errorf("%+v", r.Counts)
 	}
