@@ -12,7 +12,7 @@ import (
 
 const (
 	slashHint  = `write it in single quotes, where a backslash is only a backslash: 'C:\ProgramData\labcourier'`
-	secretHint = "write the secret to that file and let only the service's user read it (chmod 600)"
+	secretHint = "`labcourier secret set` asks for it and stores it there, for the service's user alone"
 )
 
 // filePath checks what is to be a path, and reports whether it can be one.

@@ -64,10 +64,31 @@ func ProfileHint(name string) string { return profileHint(configs.Profiles(), na
 
 func profileHint(files fs.FS, name string) string {
 	const list = "`labcourier profiles` lists them"
-	if near := nearest(name, profileNames(files)); near != "" {
-		return fmt.Sprintf("did you mean %q? %s", near, list)
+	known := profileNames(files)
+	near := alike(name, known)
+	if one := nearest(name, known); one != "" {
+		near = []string{one}
+	}
+	if len(near) > 0 {
+		return fmt.Sprintf("did you mean %s? %s", quoted(near), list)
 	}
 	return list + "; without a profile, write the analyzer's settings out"
+}
+
+// alike are the names that hold every word of name, four at most: "sysmex-xn" and
+// "XN 550" both mean sysmex-xn-550.
+func alike(name string, known []string) (near []string) {
+	words := strings.FieldsFunc(strings.ToLower(name), func(c rune) bool { return c == '-' || c == ' ' || c == '_' })
+	for _, k := range known {
+		holds := len(words) > 0
+		for _, w := range words {
+			holds = holds && len(w) > 1 && strings.Contains(k, w)
+		}
+		if holds && len(near) < 4 {
+			near = append(near, k)
+		}
+	}
+	return near
 }
 
 // lentKeys are the defaults that a profile may have, besides its driver's table.

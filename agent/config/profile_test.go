@@ -239,3 +239,19 @@ func FuzzProfile(f *testing.F) {
 		}
 	})
 }
+
+func TestProfileHint(t *testing.T) {
+	for name, want := range map[string]string{
+		"sysmex-xn":        `did you mean "sysmex-xn-550"?`,
+		"XN 550":           `did you mean "sysmex-xn-550"?`,
+		"sysmex_xn-55O":    `did you mean "sysmex-xn-550"?`,
+		"sysmex":           `did you mean "sysmex-kx-21", "sysmex-xn-550", "sysmex-xp-100" or "sysmex-xs-800i"?`,
+		"sysmex-xn-series": "without a profile, write the analyzer's settings out",
+		"x":                "without a profile, write the analyzer's settings out",
+		"-":                "without a profile, write the analyzer's settings out",
+	} {
+		if got := ProfileHint(name); !strings.Contains(got, want) {
+			t.Errorf("%q: %s", name, got)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/drivers/astm"
+	"github.com/labcourier/labcourier/drivers/hl7"
 	"github.com/labcourier/labcourier/drivers/simulator"
 	"github.com/labcourier/labcourier/drivers/text"
 	"github.com/labcourier/labcourier/drivers/trace"
@@ -25,17 +26,23 @@ type role struct {
 // role finds out which analyzer is meant: the configuration goes first, then the
 // driver, then the model.
 func (s simulation) role() (role, error) {
-	as := role{section: drivers.NoSection{}}
 	driver, an, err := s.configured()
 	if err != nil {
-		return as, err
+		return role{}, err
 	}
+	return roleOf(an, driver, s.model)
+}
+
+// roleOf is the role of the first model that fits, as an analyzer of the
+// configuration if an is not nil.
+func roleOf(an *config.Analyzer, driver, model string) (as role, err error) {
+	as.section = drivers.NoSection{}
 	if an != nil {
 		as.section = an.Section
 	}
 	for _, m := range simulator.Models() {
-		fits := (driver == "" || m.Driver == driver) && (s.model == "" || m.Name == s.model)
-		if s.model == "" && driver == "" {
+		fits := (driver == "" || m.Driver == driver) && (model == "" || m.Name == model)
+		if model == "" && driver == "" {
 			fits = m.Name == "chemistry"
 		}
 		if fits {
@@ -44,7 +51,7 @@ func (s simulation) role() (role, error) {
 		}
 	}
 	if as.model.Name == "" {
-		return as, usageError{fmt.Errorf("no model %q of driver %q; see `labcourier simulate --help`", s.model, driver)}
+		return as, usageError{fmt.Errorf("no model %q of driver %q; see `labcourier simulate --help`", model, driver)}
 	}
 	for _, k := range kinds() {
 		if k.Name == as.model.Driver {
@@ -68,6 +75,10 @@ func described(as role) (simulator.Model, error) {
 		var o astm.Options
 		err := as.section.Decode(&o)
 		return as.model.Optioned(o), err
+	case hl7.KindName:
+		var o hl7.Options
+		err := as.section.Decode(&o)
+		return as.model.Placed(o), err
 	}
 	return as.model, nil
 }

@@ -10,9 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/simulator"
+	"github.com/labcourier/labcourier/drivers/text"
 )
 
 func builtIn(t *testing.T) []config.Profile {
@@ -305,4 +308,44 @@ func capturesFolder(t *testing.T) string {
 		t.Skipf("no captures at %s: set LABCOURIER_CAPTURES to their folder", root)
 	}
 	return root
+}
+
+// What `simulate --config --analyzer` makes up for a profile is read as that
+// profile reads its analyzer: the first result of a new installation is delivered,
+// not parked.
+func TestProfilesCanBeSimulated(t *testing.T) {
+	now := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	for _, p := range builtIn(t) {
+		t.Run(p.Name, func(t *testing.T) {
+			cfg, err := oneAnalyzer(t, fmt.Sprintf("[[analyzer]]\nname = \"a\"\nprofile = %q\ntimezone = \"UTC\"\nserial = { device = \"COM3\" }\n", p.Name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			an := cfg.Analyzers[0]
+			as, err := roleOf(&an, an.Driver, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := as.model.Renders(); err != nil {
+				if as.kind.Name != text.KindName { // some descriptions cannot be turned round, which simulate says
+					t.Error(err)
+				}
+				return
+			}
+			message := simulator.NewGenerator(as.model, "SIM", 1).Next(now)
+			reports, err := as.kind.Parse(message, an.ParseOptions())
+			if err != nil || len(reports) != 1 {
+				t.Fatalf("%d reports of %q: %v", len(reports), message, err)
+			}
+			r := reports[0]
+			if r.Purpose != drivers.ForPatient || r.Hold != "" || len(r.Problems) > 0 || r.Specimen.ID != "SIM000001" || len(r.Results) == 0 {
+				t.Errorf("%q is read as %+v", message, r)
+			}
+			for _, res := range r.Results {
+				if res.Value.Number == "" {
+					t.Errorf("%s is read as %+v", res.Test.Code, res.Value)
+				}
+			}
+		})
+	}
 }

@@ -35,6 +35,26 @@ func parsePlace(s string) (place, error) {
 	return p, nil
 }
 
+// PlaceSpecimen writes a specimen id where the options say that this analyzer has
+// it, into the fields of a P or an O record with the delimiters | and ^; the fields
+// begin with the record's letter. Of the other record it changes nothing.
+func (o Options) PlaceSpecimen(fields []string, id string) ([]string, error) {
+	at, err := parsePlace(or(o.SpecimenID, defaultPlace))
+	if err != nil || len(fields) == 0 || fields[0] != string(at.kind) {
+		return fields, err
+	}
+	for len(fields) < at.field {
+		fields = append(fields, "")
+	}
+	parts := strings.Split(fields[at.field-1], "^")
+	for len(parts) < at.component {
+		parts = append(parts, "")
+	}
+	parts[at.component-1] = id
+	fields[at.field-1] = strings.Join(parts, "^")
+	return fields, nil
+}
+
 // specimenRule finds the laboratory's specimen id in a message, and says when a
 // person has to look at it first.
 type specimenRule struct {

@@ -52,6 +52,30 @@ func parsePlace(s string) (place, error) {
 	return p, nil
 }
 
+// PlaceSpecimen writes a specimen id where the options say that this analyzer has
+// it, into the fields of a segment with the delimiters |, ^ and &; the fields begin
+// with the segment's name. Of another segment it changes nothing.
+func (o Options) PlaceSpecimen(fields []string, id string) ([]string, error) {
+	at, err := parsePlace(o.SpecimenID)
+	if err != nil || len(fields) == 0 || fields[0] != at.segment {
+		return fields, err
+	}
+	fields = padded(fields, at.field+1)
+	parts := padded(strings.Split(fields[at.field], "^"), at.component)
+	subs := padded(strings.Split(parts[at.component-1], "&"), at.sub)
+	subs[at.sub-1] = id
+	parts[at.component-1] = strings.Join(subs, "&")
+	fields[at.field] = strings.Join(parts, "^")
+	return fields, nil
+}
+
+func padded(parts []string, n int) []string {
+	for len(parts) < n {
+		parts = append(parts, "")
+	}
+	return parts
+}
+
 // specimenRule finds the laboratory's specimen id in a message, and says when a
 // person has to look at it first.
 type specimenRule struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labcourier/labcourier/drivers/astm"
@@ -33,7 +34,9 @@ type Model struct {
 	// labcourier reads them with. No built-in model has one; see Described.
 	Text *text.Options
 
-	bare *Bare // ASTM without frames; see Optioned
+	bare *Bare        // ASTM without frames; see Optioned
+	astm astm.Options // see Optioned
+	hl7  hl7.Options  // see Placed
 }
 
 // Test is one measurand with the range in which values are made up. Low and
@@ -121,16 +124,27 @@ func (m Model) Sender() Sender {
 	if m.bare != nil {
 		return *m.bare
 	}
-	return ASTM{FrameText: m.FrameText, PerRecord: m.PerRecord}
+	return ASTM{FrameText: m.FrameText, PerRecord: m.PerRecord, NoChecksum: m.astm.Checksum == "none"}
 }
 
 // Optioned is the model of an ASTM analyzer that labcourier reads with these
-// options: with or without frames.
+// options: with or without frames and checksums, the specimen id and the decimal
+// point where and as they are looked for, no frame longer than is taken.
 func (m Model) Optioned(o astm.Options) Model {
-	m.bare = nil
+	m.bare, m.astm = nil, o
+	if o.MaxFrame > 0 {
+		m.FrameText = min(m.FrameText, o.MaxFrame)
+	}
 	if o.Framing == "none" {
 		m.bare = &Bare{Answered: o.Answer == "ack"}
 	}
+	return m
+}
+
+// Placed is the model of an HL7 analyzer that labcourier reads with these options:
+// the specimen id where it is looked for.
+func (m Model) Placed(o hl7.Options) Model {
+	m.hl7 = o
 	return m
 }
 
@@ -188,15 +202,37 @@ func (g *Generator) astm(specimen, at string) []byte {
 		header += "|"
 	}
 	fmt.Fprintf(&b, "H|\\^&|||%s|P|1|%s\r", header, at)
-	fmt.Fprintf(&b, "P|1\r")
-	fmt.Fprintf(&b, "O|1|%s|R||%s||||N||||SER||||||||||F\r", m.Order(specimen, tests.String()), at)
+	named := specimen
+	if m.astm.SpecimenID != "" {
+		named = "" // it stands elsewhere alone
+	}
+	b.WriteString(g.placed("P|1", specimen))
+	b.WriteString(g.placed(fmt.Sprintf("O|1|%s|R||%s||||N||||SER||||||||||F", m.Order(named, tests.String()), at), specimen))
 	for i, t := range m.Tests {
 		value, flag := g.measure(t)
-		fmt.Fprintf(&b, "R|%d|%s|%s|%s|%s^%s|%s||F||sim||%s|SIM\r", i+1, m.TestID(t.Code), value, t.Unit,
-			t.format(t.Low), t.format(t.High), flag, at)
+		fmt.Fprintf(&b, "R|%d|%s|%s|%s|%s^%s|%s||F||sim||%s|SIM\r", i+1, m.TestID(t.Code), m.pointed(value), t.Unit,
+			m.pointed(t.format(t.Low)), m.pointed(t.format(t.High)), flag, at)
 	}
 	b.WriteString("L|1|N\r")
 	return b.Bytes()
+}
+
+// placed is a P or O record with the specimen id where the analyzer has it.
+func (g *Generator) placed(record, specimen string) string {
+	fields := strings.Split(record, "|")
+	if g.model.astm.SpecimenID != "" {
+		// A place that is none was refused with the configuration.
+		fields, _ = g.model.astm.PlaceSpecimen(fields, specimen)
+	}
+	return strings.Join(fields, "|") + "\r"
+}
+
+// pointed is a number with the analyzer's decimal point.
+func (m Model) pointed(number string) string {
+	if m.astm.Decimal == "," {
+		return strings.ReplaceAll(number, ".", ",")
+	}
+	return number
 }
 
 // hl7 writes an ORU^R01.
@@ -204,12 +240,35 @@ func (g *Generator) hl7(specimen, at string) []byte {
 	m := g.model
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "MSH|^~\\&|%s|SIM|||%s||ORU^R01^ORU_R01|%d|P|2.5.1||||||UNICODE UTF-8\r", m.Header, at, g.n)
-	fmt.Fprintf(&b, "PID|1\r")
-	fmt.Fprintf(&b, "OBR|1||%s|%s^panel|||%s|||||||||||||||||||F\r", specimen, m.Name, at)
+	placed := func(segment string) {
+		fields := strings.Split(segment, "|")
+		if m.hl7.SpecimenID != "" {
+			// A place that is none was refused with the configuration.
+			fields, _ = m.hl7.PlaceSpecimen(fields, specimen)
+		}
+		b.WriteString(strings.Join(fields, "|") + "\r")
+	}
+	named, elsewhere, _ := strings.Cut(m.hl7.SpecimenID, "-")
+	filler := specimen
+	if elsewhere != "" {
+		filler = fmt.Sprint(g.n) // the id stands elsewhere alone
+	}
+	placed("PID|1")
+	if named == "ORC" {
+		placed("ORC|RE")
+	}
+	placed(fmt.Sprintf("OBR|1||%s|%s^panel|||%s|||||||||||||||||||F", filler, m.Name, at))
 	for i, t := range m.Tests {
 		value, flag := g.measure(t)
 		fmt.Fprintf(&b, "OBX|%d|NM|%s^%s||%s|%s|%s-%s|%s|||F|||%s||sim|||%s\r", i+1, t.Code, t.Code, value, t.Unit,
 			t.format(t.Low), t.format(t.High), flag, at, at)
+	}
+	switch named {
+	case "SPM":
+		placed("SPM|1")
+	case "SAC":
+		b.WriteString("SPM|1\r")
+		placed("SAC|")
 	}
 	return b.Bytes()
 }

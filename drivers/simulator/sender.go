@@ -21,13 +21,21 @@ type Sender interface {
 type ASTM struct {
 	FrameText int  // 0: astm.DefaultFrameText
 	PerRecord bool // each record in frames of its own
+
+	NoChecksum bool // frames have none, as a receiver with checksum = "none" reads them
 }
 
 var _ Sender = ASTM{}
 
 // Send transfers message in one session.
 func (a ASTM) Send(ctx context.Context, c drivers.Conn, message []byte) error {
-	s := astm.NewSender(astm.Frames(message, a.FrameText, a.PerRecord))
+	frames := astm.Frames(message, a.FrameText, a.PerRecord)
+	if a.NoChecksum {
+		for i, f := range frames {
+			frames[i] = append(f[:len(f)-4], astm.CR, astm.LF) // in place of two digits, CR and LF
+		}
+	}
+	s := astm.NewSender(frames)
 	buf := make([]byte, 1)
 	for do := s.Start(); ; {
 		if do.Send != nil {

@@ -69,6 +69,65 @@ func TestModelsAreReadable(t *testing.T) {
 	}
 }
 
+// The specimen id is made up where the driver's options say that it stands.
+func TestSpecimenPlaces(t *testing.T) {
+	now := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	read := func(m Model, kind drivers.Kind, place string, decode func(dst any) error) {
+		reports, err := kind.Parse(NewGenerator(m, "SIM-", 1).Next(now), drivers.ParseOptions{Section: drivertest.Section(decode)})
+		if err != nil || len(reports) != 1 {
+			t.Fatalf("%s: %d reports, %v", place, len(reports), err)
+		}
+		if r := reports[0]; r.Specimen.ID != "SIM-000001" || r.Hold != "" || len(r.Results) != len(m.Tests) {
+			t.Errorf("%s: %+v", place, r)
+		}
+	}
+	for _, place := range []string{"", "O.3", "O.3.2", "O.4", "O.4.3", "O.12", "O.33", "P.4", "P.3.2"} {
+		o := astm.Options{SpecimenID: place, Decimal: ","}
+		m, _ := ModelNamed("immunology")
+		read(m.Optioned(o), astm.Kind(), place, func(dst any) error { *dst.(*astm.Options) = o; return nil })
+	}
+	for _, place := range []string{"", "OBR-2", "OBR-3", "OBR-3.2", "OBR-18", "PID-3.1.2", "ORC-2", "SPM-2", "SPM-2.2", "SPM-30", "SAC-3"} {
+		o := hl7.Options{SpecimenID: place}
+		m, _ := ModelNamed("blood-gas")
+		read(m.Placed(o), hl7.Kind(), place, func(dst any) error { *dst.(*hl7.Options) = o; return nil })
+	}
+}
+
+// Frames without checksums are read by who wants none, and by nobody else.
+func TestNoChecksum(t *testing.T) {
+	m, _ := ModelNamed("chemistry")
+	message := NewGenerator(m, "SIM-", 1).Next(time.Now())
+	for _, sum := range []string{"", "none"} {
+		o := astm.Options{Checksum: sum, MaxFrame: 240}
+		a := m.Optioned(o).Sender().(ASTM)
+		if a.NoChecksum != (sum == "none") || a.FrameText != 240 {
+			t.Errorf("%q: %+v", sum, a)
+		}
+		here, there := net.Pipe()
+		sent := make(chan []byte)
+		go func() {
+			var all []byte
+			buf := make([]byte, 4096)
+			for {
+				n, err := there.Read(buf)
+				if all = append(all, buf[:n]...); err != nil || bytes.HasSuffix(all, []byte{astm.EOT}) {
+					sent <- all
+					return
+				}
+				there.Write([]byte{astm.ACK})
+			}
+		}()
+		if err := a.Send(t.Context(), pipeConn{here}, message); err != nil {
+			t.Fatal(err)
+		}
+		section := drivertest.Section(func(dst any) error { *dst.(*astm.Options) = o; return nil })
+		messages, faults := astm.Kind().Split(<-sent, section)
+		if len(messages) != 1 || !bytes.Equal(messages[0].Payload, message) || len(faults) > 0 {
+			t.Errorf("%q: %d messages, %v", sum, len(messages), faults)
+		}
+	}
+}
+
 // urine is a description of lines between STX and ETX.
 func urine() text.Options {
 	return text.Options{
