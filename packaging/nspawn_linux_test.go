@@ -102,6 +102,9 @@ func TestInstalled(t *testing.T) {
 		l.serverBack()
 		l.arrived()
 	})
+	t.Run("older refused", func(t *testing.T) { olderRefused(t, box, l) })
+	t.Run("back to the older", func(t *testing.T) { backToTheOlder(t, box, l) })
+	t.Run("restore", func(t *testing.T) { restore(t, box, l) })
 	t.Run("remove and purge", func(t *testing.T) {
 		box.do("", "dpkg", "--remove", "labcourier")
 		box.do("", "test", "-s", "/var/lib/labcourier/spool.db")
@@ -114,6 +117,55 @@ func TestInstalled(t *testing.T) {
 		}
 	})
 	t.Run("service install", func(t *testing.T) { byHand(t, box, l) })
+}
+
+// olderRefused installs the older package over messages that wait in the newer
+// one's format: it says why it does not run, and changes nothing.
+func olderRefused(t *testing.T, box *container, l *lab) {
+	if kept := box.ask("sh", "-c", "ls /var/lib/labcourier/spool.db.format*.bak"); strings.Count(kept, ".bak") != 1 {
+		t.Errorf("of the format before the upgrade there is kept: %q", kept)
+	}
+	if said := box.ask("labcourier", "doctor"); !strings.Contains(said, "from before an upgrade") {
+		t.Errorf("doctor says\n%s", said)
+	}
+	l.serverAway()
+	l.send(5)
+	box.do("", "dpkg", "--install", "/packages/old.deb")
+	box.want("yes", "sh", "-c", "journalctl --boot --unit=labcourier --output=cat | grep -q 'a newer labcourier wrote this spool' && echo yes")
+	if state := box.ask("systemctl", "is-active", "labcourier"); state == "active" {
+		t.Error("the older program runs")
+	}
+	before := box.ask("sha256sum", "/var/lib/labcourier/spool.db")
+	box.refused("systemctl", "restart", "labcourier")
+	if after := box.ask("sha256sum", "/var/lib/labcourier/spool.db"); before == "" || after != before {
+		t.Errorf("the older program changed the spool: %s, then %s", before, after)
+	}
+	box.do("", "dpkg", "--install", "/packages/new.deb")
+	box.want("active", "systemctl", "is-active", "labcourier")
+	l.serverBack()
+	l.arrived()
+}
+
+// backToTheOlder does what the install page says of it, with messages waiting.
+func backToTheOlder(t *testing.T, box *container, l *lab) {
+	l.serverAway()
+	l.send(5)
+	format := box.ask("sh", "-c", "ls /var/lib/labcourier | sed -n 's/^spool\\.db\\.\\(format[0-9]*\\)-.*\\.bak$/\\1/p'")
+	box.documented("Back to the older version", 0, "format1", format, "apt install", "apt-get install --yes --quiet", "./labcourier_OLDER_amd64.deb", "/packages/old.deb")
+	box.want("active", "systemctl", "is-active", "labcourier")
+	l.serverBack()
+	l.arrived()
+}
+
+// restore does what the install page says of backups.
+func restore(t *testing.T, box *container, l *lab) {
+	box.documented("Back up and restore", 0)
+	l.send(3)
+	l.arrived()
+	box.documented("Back up and restore", 1)
+	box.want("active", "systemctl", "is-active", "labcourier")
+	l.send(3)
+	l.arrived()
 }
 
 // byHand makes the service without a package, as from the tar.
@@ -416,6 +468,25 @@ func (c *container) do(in string, args ...string) {
 	if out, err := c.command(in, args...).CombinedOutput(); err != nil {
 		c.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+}
+
+// documented runs a block of commands of the install page inside, as root, with
+// words replaced by others.
+func (c *container) documented(heading string, block int, replace ...string) {
+	c.t.Helper()
+	page, err := os.ReadFile("INSTALL.md")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(page), "\n## "+heading+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := strings.Split(section, "```sh\n")
+	if !ok || len(blocks) < block+2 {
+		c.t.Fatalf("the install page has no block %d under %s", block, heading)
+	}
+	text, _, _ := strings.Cut(blocks[block+1], "```")
+	text = strings.NewReplacer(append(replace, "sudo ", "")...).Replace(text)
+	c.do("set -ex\ncd /root\n"+text, "sh", "-s")
 }
 
 // refused runs a command inside that must fail, and returns what it says.

@@ -27,7 +27,11 @@ fi
 [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload
 if [ -n "$upgrade" ]; then
-	systemctl try-restart labcourier.service
+	# A service that will not start is no reason for a package half installed.
+	if ! systemctl try-restart labcourier.service; then
+		echo "labcourier: the service does not start; why says:"
+		echo "  sudo journalctl --unit=labcourier --lines=20"
+	fi
 elif runuser -u labcourier -- labcourier check >/dev/null 2>&1; then
 	systemctl start labcourier.service
 else
