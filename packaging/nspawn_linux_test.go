@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,6 +57,13 @@ func TestInstalled(t *testing.T) {
 	}
 	l.send(5)
 	l.arrived()
+	// Shut in as it is, the service still sees of itself what is measured.
+	if text := l.metrics(); !strings.Contains(text, "\nprocess_resident_memory_bytes ") || !strings.Contains(text, "\nprocess_open_fds ") {
+		t.Errorf("the metrics are\n%s", text)
+	}
+	if said := box.ask("journalctl", "--boot", "--unit=labcourier", "--output=cat", "--grep=ERROR"); strings.Contains(said, "ERROR") {
+		t.Errorf("the log says\n%s", said)
+	}
 
 	t.Run("reload", func(t *testing.T) {
 		pid := box.ask("systemctl", "show", "--property=MainPID", "--value", "labcourier")
@@ -286,6 +294,25 @@ func (l *lab) serverAway() {
 	if err := l.stop(l.t.Context()); err != nil {
 		l.t.Fatal(err)
 	}
+}
+
+// metrics asks the agent for them.
+func (l *lab) metrics() string {
+	l.t.Helper()
+	r, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, "http://"+l.status+"/metrics", nil)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (l *lab) configuration() string {

@@ -23,6 +23,7 @@ func Handler(source status.Source) http.Handler {
 			f.write(&text, open)
 		}
 		process.WriteProcessMetrics(&text)
+		process.WriteFDMetrics(&text)
 		kind := "text/plain; version=0.0.4; charset=utf-8"
 		if open {
 			text.WriteString("# EOF\n")

@@ -128,7 +128,7 @@ func TestParsed(t *testing.T) {
 	if m.GetGauge().GetValue() != 1 || m.GetLabel()[0].GetValue() != "a\\b\"c\nd\uFFFDe" {
 		t.Errorf("%v", m)
 	}
-	for _, name := range []string{"process_resident_memory_bytes", "go_goroutines"} {
+	for _, name := range []string{"process_resident_memory_bytes", "process_open_fds", "go_goroutines"} {
 		if found[name] == nil {
 			t.Errorf("no %s", name)
 		}
