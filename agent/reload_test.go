@@ -184,6 +184,7 @@ func TestReload(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newReloadWorld(t)
 			settle(t, func() bool { _, on := w.began("three"); return on })
+			before := w.a.parts.Load()
 			r, err := w.reload(c.pairs...)
 			if err != nil {
 				t.Fatal(err)
@@ -201,6 +202,9 @@ func TestReload(t *testing.T) {
 					settle(t, func() bool { runs, on := w.began(name); return on == again && (runs == 2) == again })
 				}
 			}
+			if over(before.up.ended) != r.Upstream || over(before.alerts.ended) != r.Alerts {
+				t.Errorf("the upstream has ended: %t, the alerts: %t", over(before.up.ended), over(before.alerts.ended))
+			}
 			s := w.a.Snapshot()
 			if s.Config.Digest != r.Digest || s.Config.Refused || !slices.Equal(s.Config.RestartNeeded, r.Later) || s.Agent.Name != "lab" {
 				t.Errorf("the status says %+v", s.Config)
@@ -213,6 +217,15 @@ func TestReload(t *testing.T) {
 				t.Errorf("audit: %+v, %v", log, err)
 			}
 		})
+	}
+}
+
+func over(ended chan struct{}) bool {
+	select {
+	case <-ended:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -197,6 +197,90 @@ func TestReloadSwapsServer(t *testing.T) {
 	}
 }
 
+// TestReloadWithoutAnalyzer: what waits of an analyzer that is removed stays in
+// sight, and goes out once when the analyzer is back.
+func TestReloadWithoutAnalyzer(t *testing.T) {
+	w := newWorld(t, 2)
+	stop := w.start(t)
+	w.send(t, 3)
+	name := fmt.Sprintf("name = %q", w.benchs[1].name)
+	w.rewrite(t, name, "enabled = false\n"+name)
+	w.reload(t)
+	s, err := status.NewClient(w.status).Status(t.Context())
+	if err != nil || len(s.Analyzers) != 2 || s.Analyzers[1].Queued != 3 || !strings.Contains(s.Analyzers[1].Reason, "not in the configuration") {
+		t.Errorf("%+v %v", s.Analyzers, err)
+	}
+	w.rewrite(t, "enabled = false\n", "")
+	w.reload(t)
+	w.startServer()
+	w.reload(t)
+	if err := w.server.Wait(t.Context(), "DiagnosticReport", 6); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if faults := w.faults(); len(faults) > 0 {
+		t.Error(faults)
+	}
+}
+
+// TestReloadPortInUse: a port that somebody else has is no fault of the reload; the
+// status says so, as after a start.
+func TestReloadPortInUse(t *testing.T) {
+	w := newWorld(t, 2)
+	w.startServer()
+	name := fmt.Sprintf("name = %q", w.benchs[1].name)
+	w.rewrite(t, name, "enabled = false\n"+name)
+	w.start(t)
+	other, err := net.Listen("tcp", w.benchs[1].address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.rewrite(t, "enabled = false\n", "")
+	if did := w.reload(t); !slices.Equal(did.Added, []string{w.benchs[1].name}) {
+		t.Errorf("it did: %s", did)
+	}
+	defer other.Close()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		s, err := status.NewClient(w.status).Status(t.Context())
+		if err == nil && s.Analyzers[1].Link == status.LinkDown && strings.Contains(s.Analyzers[1].Reason, "port is in use") {
+			return // and it is tried again, as after a start
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v %v", s.Analyzers, err)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+// TestStopDuringReload: a stop does not wait for a reload, and a reload that was
+// broken off leaves nothing running.
+func TestStopDuringReload(t *testing.T) {
+	w := newWorld(t, 1)
+	w.startServer()
+	asked := make(chan struct{}, 100)
+	w.server.SetFault(sandbox.OnBundle(func(*http.Request) sandbox.Fault {
+		asked <- struct{}{}
+		return sandbox.SlowAnswer(time.Hour)
+	}))
+	stop := w.start(t) // stop_timeout is 10s: a delivery in flight gets 5
+	w.send(t, 1)
+	<-asked
+	w.rewrite(t, "max_parallel = 8", "max_parallel = 3")
+	answered := make(chan error, 1)
+	token, err := admin.ReadToken(filepath.Join(w.dir, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		answered <- admin.NewClient(w.status, token).Change(context.Background(), agent.ReloadPath, url.Values{}, nil)
+	}()
+	<-time.After(300 * time.Millisecond)
+	stop()
+	if err := <-answered; err == nil {
+		t.Error("a reload that was broken off is told as done")
+	}
+}
+
 // TestReloadUnderTraffic reloads again and again while analyzers send. Nothing
 // that they saw acknowledged is lost, doubled or out of its order.
 func TestReloadUnderTraffic(t *testing.T) {
