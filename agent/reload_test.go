@@ -18,6 +18,7 @@ import (
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/drivers/trace"
+	"github.com/labcourier/labcourier/spool"
 )
 
 // reloadWorld is an agent with drivers that do nothing and note what is done to
@@ -212,6 +213,10 @@ func TestReload(t *testing.T) {
 			if !slices.Equal(w.told, []bool{true, false}) {
 				t.Errorf("told %v", w.told)
 			}
+			_, err = w.a.spool.Put(t.Context(), spool.Record{Lane: "one", Kind: "count", Payload: make([]byte, 2<<20)})
+			if large := errors.Is(err, spool.ErrTooLarge); large != slices.Contains(r.Applied, "[spool] max_message") {
+				t.Errorf("2 MiB: %v", err)
+			}
 			log, err := w.a.spool.AuditLog(0, 10)
 			if want := "configuration " + r.Digest[:12] + " by test: " + r.String(); err != nil || len(log) != 1 || log[0].What != "reload" || log[0].Note != want {
 				t.Errorf("audit: %+v, %v", log, err)
@@ -326,6 +331,40 @@ func TestReloadLeavesBehind(t *testing.T) {
 		}
 		close(hold)
 		all.Wait()
+	})
+}
+
+// TestExchangeBreaksOff: a delivery that does not end holds up no stop, and its
+// successor does not begin beside it.
+func TestExchangeBreaksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &Agent{}
+		giving, stop := context.WithCancel(t.Context())
+		st := &stage{giving: giving, taking: t.Context()}
+		hold := make(chan struct{})
+		old := &parts{up: &upstream{}}
+		a.parts.Store(old)
+		old.up.begin(st.taking, &st.takers, func(context.Context) { <-hold })
+		ended := make(chan error, 1)
+		go func() { ended <- a.exchange(st, old, &parts{up: &upstream{}}) }()
+		time.Sleep(time.Hour)
+		select {
+		case err := <-ended:
+			t.Errorf("it did not wait: %v", err)
+		default:
+		}
+		stop()
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, errStopping) || a.parts.Load() != old {
+				t.Errorf("it ended with %v", err)
+			}
+		default:
+			t.Error("it does not break off")
+		}
+		close(hold)
+		st.takers.Wait()
 	})
 }
 

@@ -163,7 +163,13 @@ func TestReloadSwapsServer(t *testing.T) {
 	w := newWorld(t, 3)
 	w.startServer()
 	asked := make(chan struct{}, 100)
+	var open sync.WaitGroup // requests that the first server has not answered
 	w.server.SetFault(sandbox.OnBundle(func(r *http.Request) sandbox.Fault {
+		open.Add(1)
+		go func() {
+			<-r.Context().Done()
+			open.Done()
+		}()
 		asked <- struct{}{}
 		return sandbox.SlowAnswer(time.Hour)
 	}))
@@ -173,6 +179,19 @@ func TestReloadSwapsServer(t *testing.T) {
 	<-asked
 
 	second := sandbox.New(sandbox.Options{})
+	second.SetFault(sandbox.OnBundle(func(*http.Request) sandbox.Fault {
+		left := make(chan struct{})
+		go func() {
+			open.Wait()
+			close(left)
+		}()
+		select {
+		case <-left:
+		case <-time.After(200 * time.Millisecond):
+			t.Error("it delivers here while the first server has not answered")
+		}
+		return sandbox.Fault{}
+	}))
 	base, end, err := second.Start(freeAddresses(t, 1)[0])
 	if err != nil {
 		t.Fatal(err)
