@@ -17,8 +17,11 @@ func Same[T any](a, b T) bool { return same(reflect.ValueOf(a), reflect.ValueOf(
 
 // Differences names the keys of the table that differ, such as "[agent] name".
 // What has no key of its own is told as the table.
-func Differences[T any](table string, a, b T) (keys []string) {
-	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
+func Differences[T any](table string, a, b T) []string {
+	return differences(table, reflect.ValueOf(a), reflect.ValueOf(b))
+}
+
+func differences(table string, va, vb reflect.Value) (keys []string) {
 	for i := range va.NumField() {
 		if same(va.Field(i), vb.Field(i)) {
 			continue

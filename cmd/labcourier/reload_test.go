@@ -165,11 +165,7 @@ func TestReloadSwapsServer(t *testing.T) {
 	asked := make(chan struct{}, 100)
 	var open sync.WaitGroup // requests that the first server has not answered
 	w.server.SetFault(sandbox.OnBundle(func(r *http.Request) sandbox.Fault {
-		open.Add(1)
-		go func() {
-			<-r.Context().Done()
-			open.Done()
-		}()
+		open.Go(func() { <-r.Context().Done() })
 		asked <- struct{}{}
 		return sandbox.SlowAnswer(time.Hour)
 	}))
