@@ -198,6 +198,35 @@ func TestSplitBySize(t *testing.T) {
 	})
 }
 
+// TestTooManyEntries: a server that takes a batch for a transaction, and has the
+// 8-entry rule of Medplum's, gets bundles that it takes.
+func TestTooManyEntries(t *testing.T) {
+	const tooMany = `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invalid","details":{"text":"Transaction requires strict isolation but has too many entries"}}]}`
+	inWorld(t, 1, func(_ *Options, w *world) {
+		w.srv.hook = func(s sent) fault {
+			if s.entries > 8 {
+				return fault{status: 400, body: tooMany}
+			}
+			return fault{}
+		}
+	}, func(w *world) {
+		w.queue.put("a", "a 0 33")
+		w.queue.put("a", "a 1 8")
+		if took := w.drain(time.Minute); took > time.Second {
+			t.Errorf("splitting took %s", took)
+		}
+		w.inOrder("a", 2)
+		if len(w.queue.parked) > 0 || len(w.srv.ids) != 1+2*2+33+8 {
+			t.Errorf("%d resources, %+v", len(w.srv.ids), w.queue.parked)
+		}
+		for _, p := range w.srv.posts() {
+			if p.lane == "a" && p.stage == "Observation" && p.entries == 1 {
+				t.Error("a result was sent alone: split further than the rule asks for")
+			}
+		}
+	})
+}
+
 // TestUncompressed: a server that cannot gunzip gets plain bodies from then on.
 func TestUncompressed(t *testing.T) {
 	inWorld(t, 1, func(_ *Options, w *world) {

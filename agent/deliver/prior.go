@@ -120,9 +120,9 @@ func (j *job) correct(ctx context.Context, step string, entries []fhir.Entry) (c
 	return create, nil, nil
 }
 
-// mostAsked bounds the series that one search asks for: an address of 2,000
-// characters goes through every proxy.
-const mostAsked = 16
+// longestQuery bounds the series that one search asks for. Web servers of some
+// houses take 2,048 characters behind the question mark.
+const longestQuery = 2000
 
 // firsts returns, by full URL, the entries of which the server has no earlier
 // state, as nearly all are. All results of a step are asked for together, since
@@ -141,20 +141,33 @@ func (j *job) firsts(ctx context.Context, step string, entries []fhir.Entry) (fi
 			ask = append(ask, e)
 		}
 	}
-	for group := range slices.Chunk(ask, mostAsked) {
-		var series []string
-		for _, e := range group {
-			series = append(series, e.Prior.System+"|"+e.Prior.Value)
-		}
-		found, refused, err := j.series(ctx, step, group[0], strings.Join(series, ","), mostOfAll)
+	for len(ask) > 0 {
+		group, series := together(ask)
+		found, refused, err := j.series(ctx, step, group[0], series, mostOfAll)
 		if refused != nil || err != nil {
 			return nil, refused, err
 		}
 		for _, e := range group {
 			first[e.FullURL] = len(e.OfSeries(found)) == 0
 		}
+		ask = ask[len(group):]
 	}
 	return first, nil, nil
+}
+
+// together returns the first of the entries, as many as one search can ask for,
+// and what it asks: at least one.
+func together(entries []fhir.Entry) (group []fhir.Entry, series string) {
+	var list []string
+	size := 0
+	for _, e := range entries {
+		one := e.Prior.System + "|" + e.Prior.Value
+		if size += len(url.QueryEscape(one + ",")); size > longestQuery && len(list) > 0 {
+			break
+		}
+		list = append(list, one)
+	}
+	return entries[:len(list)], strings.Join(list, ",")
 }
 
 // replace gives the resource that e corrects a new version. It reports false

@@ -220,6 +220,18 @@ func TestStatesAreAskedForTogether(t *testing.T) {
 	})
 }
 
+// TestSearchesAreShort: 50 results come in steps of 40 and 10, and one search has
+// room for 20.
+func TestSearchesAreShort(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.queue.put("a", "a 0 50 early")
+		f.drain(time.Minute)
+		if n := f.srv.Counts().Kind["search"]; n != 3 || f.srv.Len("Observation") != 50 || f.srv.Len("DiagnosticReport") != 1 {
+			t.Errorf("%d searches; %d results", n, f.srv.Len("Observation"))
+		}
+	})
+}
+
 // TestFinalAfterAParkedReport: the results are final, their report was refused.
 // When the message is put back, the report follows.
 func TestFinalAfterAParkedReport(t *testing.T) {

@@ -84,6 +84,8 @@ func mapReal(m *fhir.Mapper) Mapper {
 			status, raw = drivers.StatusPreliminary, "P"
 		case "settles":
 			raw, tail = "F", ".75"
+		case "stated":
+			raw = "F"
 		}
 		for i := range results {
 			value := strconv.Itoa(i) + tail
