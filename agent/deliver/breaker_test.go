@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -116,6 +117,51 @@ func TestSpread(t *testing.T) {
 	}
 	if k, pause, again := p.reserve(40, now.Add(time.Minute)); k != 40 || pause != 0 || again {
 		t.Errorf("in a new window: %d, %s, %v", k, pause, again)
+	}
+}
+
+// TestCostIsLearned: what an entry costs is learned from what is left, and
+// followed when it changes.
+func TestCostIsLearned(t *testing.T) {
+	now := time.Now()
+	p := newPacer()
+	left := 100_000
+	answer := func(cost int) {
+		left -= 10 * cost
+		p.learn([]string{fmt.Sprintf(`"u";r=%d;t=60`, left)}, 10, now)
+	}
+	answer(0)
+	for range 2 {
+		answer(100)
+	}
+	if each := p.windows[`"u"`].each; each != 100 {
+		t.Errorf("an entry costs %v, and was 100 so far", each)
+	}
+	for range 20 {
+		answer(300)
+	}
+	if each := p.windows[`"u"`].each; each < 299 || each > 300 {
+		t.Errorf("an entry costs %v, and was 300 of late", each)
+	}
+}
+
+// TestNewWindow: what was held back in one window is not in the next.
+func TestNewWindow(t *testing.T) {
+	now := time.Now()
+	p := newPacer()
+	p.learn([]string{`"u";r=50000;t=60`}, 10, now)
+	p.learn([]string{`"u";r=10000;t=60`}, 400, now) // 100 for an entry
+	for range 3 {
+		p.landed(40)
+		if _, _, again := p.reserve(40, now); again {
+			t.Fatal("nothing is left")
+		}
+	}
+	now = now.Add(10 * time.Second) // the server's minute ended early
+	p.learn([]string{`"u";r=50000;t=60`}, 0, now)
+	p.learn([]string{`"u";r=10000;t=60`}, 400, now)
+	if _, pause, again := p.reserve(40, now); pause != 0 || again {
+		t.Errorf("the first of a new window waits %s, %v", pause, again)
 	}
 }
 
