@@ -54,6 +54,37 @@ func TestProbesTakeTurns(t *testing.T) {
 	})
 }
 
+// TestOneProbe: while one lane tries a server that takes its time, no other does.
+func TestOneProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(zerolog.Nop())
+		p, err := b.enter(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.down("gone", true, 0)
+		passes := make(chan pass, 5)
+		for range 5 {
+			go func() {
+				p, err := b.enter(t.Context(), func(string) {})
+				if err != nil {
+					t.Error(err)
+				}
+				passes <- p
+			}()
+		}
+		time.Sleep(time.Minute)
+		if n := len(passes); n != 1 {
+			t.Fatalf("%d lanes try at the same time", n)
+		}
+		(<-passes).up(true)
+		synctest.Wait()
+		if n := len(passes); n != 4 {
+			t.Errorf("%d of 4 lanes go on", n)
+		}
+	})
+}
+
 // TestUnusedProbe: a leave that is given back lets the next one probe.
 func TestUnusedProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

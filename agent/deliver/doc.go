@@ -45,7 +45,7 @@
 // the same only if the time of analysis or that of collection is equal, or if
 // there is no time that differs and it is not older than corrections_within.
 // Then its report follows: the one that has the result already. It becomes final
-// with a message that has all of its results.
+// with the last of its results, for which the others are looked at.
 //
 // # Orders
 //

@@ -190,6 +190,9 @@ func (j *job) replace(ctx context.Context, step string, e fhir.Entry) (done bool
 			j.known[e.FullURL] = true
 			return true, nil, nil
 		}
+		if chosen, refused, err = j.complete(ctx, step, e, chosen); refused != nil || err != nil {
+			return false, refused, err
+		}
 		v, err := j.put(ctx, e, chosen)
 		switch {
 		case err != nil:
@@ -207,6 +210,33 @@ func (j *job) replace(ctx context.Context, step string, e fhir.Entry) (done bool
 		}
 		// Looked up again each time: the update may have been made all the same.
 	}
+}
+
+// mostOthers bounds the results of a report that are looked at.
+const mostOthers = 40
+
+// complete makes a report final when the results that it has of earlier messages
+// are: which they may have become one by one.
+func (j *job) complete(ctx context.Context, step string, e fhir.Entry, c fhir.Chosen) (fhir.Chosen, *spool.Reason, error) {
+	if len(c.Others) == 0 || len(c.Others) > mostOthers {
+		return c, nil, nil
+	}
+	var ids []string
+	for _, ref := range c.Others {
+		id, is := strings.CutPrefix(ref, "Observation/")
+		if !is || !isID(id) {
+			return c, nil, nil // not ours
+		}
+		ids = append(ids, id)
+	}
+	results, refused, err := j.lookup(ctx, step, e, "Observation", url.Values{"_id": {strings.Join(ids, ",")}, "_count": {mostOfSeries}})
+	if refused != nil || err != nil {
+		return c, refused, err
+	}
+	if c, err = c.Complete(results); err != nil {
+		return c, reason(verdict{action: refuse, why: oneLine(err.Error())}, step, []fhir.Entry{e}), nil
+	}
+	return c, nil, nil
 }
 
 // put writes a new version, if the one that was looked at is still the newest.
@@ -252,12 +282,16 @@ func (j *job) choose(ctx context.Context, step string, e fhir.Entry) (fhir.Chose
 	return chosen, nil, nil
 }
 
-// series searches until the server has answered. It returns the resources of
-// e's type that carry one of the identifiers, the newest first.
+// series returns the resources of e's type that carry one of the identifiers,
+// the newest first.
 func (j *job) series(ctx context.Context, step string, e fhir.Entry, identifiers, most string) ([]json.RawMessage, *spool.Reason, error) {
-	q := url.Values{"identifier": {identifiers}, "_count": {most}, "_sort": {"-_lastUpdated"}}
+	return j.lookup(ctx, step, e, e.Type, url.Values{"identifier": {identifiers}, "_count": {most}, "_sort": {"-_lastUpdated"}})
+}
+
+// lookup searches for e's sake until the server has answered.
+func (j *job) lookup(ctx context.Context, step string, e fhir.Entry, typ string, q url.Values) ([]json.RawMessage, *spool.Reason, error) {
 	for {
-		found, v, err := j.lane.d.find(ctx, j.lane, e.Type, q)
+		found, v, err := j.lane.d.find(ctx, j.lane, typ, q)
 		switch {
 		case err != nil:
 			return nil, nil, err

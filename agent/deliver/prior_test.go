@@ -183,6 +183,33 @@ func TestFinalInPart(t *testing.T) {
 	})
 }
 
+// TestFinalOneByOne: the report is final when the last of its results is.
+func TestFinalOneByOne(t *testing.T) {
+	inSandbox(t, goodSecret, func(f *far) {
+		f.permitUpdates()
+		f.queue.put("a", "a 0 3 early")
+		f.queue.put("a", "a 1 1 settles")
+		f.drain(time.Minute)
+		status := func() string {
+			reports := f.srv.Resources("DiagnosticReport")
+			if len(reports) != 1 || f.srv.Len("Observation") != 3 {
+				t.Fatalf("%s", f.texts())
+			}
+			_, rest, _ := strings.Cut(string(reports[0].Raw), `"status":"`)
+			word, _, _ := strings.Cut(rest, `"`)
+			return word
+		}
+		if is := status(); is != "preliminary" {
+			t.Errorf("with two of three to come the report is %s", is)
+		}
+		f.queue.put("a", "a 2 2 later 1")
+		f.drain(time.Minute)
+		if is := status(); is != "final" || strings.Count(f.texts(), `"status":"final"`) != 4 {
+			t.Errorf("with all of them final the report is %s\n%s", is, f.texts())
+		}
+	})
+}
+
 // TestPreliminaryAfterFinal: a preliminary result that comes late, of an older
 // message, is parked and replaces nothing.
 func TestPreliminaryAfterFinal(t *testing.T) {

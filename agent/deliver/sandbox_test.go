@@ -62,7 +62,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // With "origins" comes the message itself, and "both" is
 // "previous" in a first report and "origins" in a second. Each number is a specimen of its own, but "corrects", "settles" and "previous" are about
 // the one before. "early" is preliminary by the analyzer's own word, and "settles"
-// final.
+// final; so is "later", of the specimen two before and from a test on.
 func mapReal(m *fhir.Mapper) Mapper {
 	return func(rec spool.Record) (fhir.Plan, error) {
 		var lane string
@@ -77,7 +77,11 @@ func mapReal(m *fhir.Mapper) Mapper {
 		case "corrects", "previous", "both", "settles":
 			r.Specimen.ID = fmt.Sprintf("S%d", n-1)
 		}
+		from := 0 // the number of the first test, where the word before it is "later"
 		switch word {
+		case "later":
+			fmt.Sscan(more, &from)
+			r.Specimen.ID, raw, tail = fmt.Sprintf("S%d", n-2), "F", ".75"
 		case "corrects":
 			status, tail = drivers.StatusCorrected, ".75"
 		case "early":
@@ -88,9 +92,9 @@ func mapReal(m *fhir.Mapper) Mapper {
 			raw = "F"
 		}
 		for i := range results {
-			value := strconv.Itoa(i) + tail
+			value := strconv.Itoa(from+i) + tail
 			r.Results = append(r.Results, drivers.Result{
-				Index: i, Test: drivers.Code{Code: "T" + strconv.Itoa(i)}, Unit: "mmol/L", Status: status, StatusRaw: raw, Previous: word == "previous" || word == "both",
+				Index: i, Test: drivers.Code{Code: "T" + strconv.Itoa(from+i)}, Unit: "mmol/L", Status: status, StatusRaw: raw, Previous: word == "previous" || word == "both",
 				Completed: drivers.Time{Value: time.Unix(1_700_000_000, 0).UTC(), Precision: drivers.Second},
 				Value:     drivers.Value{Text: value, Number: value},
 			})

@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 )
@@ -85,13 +86,7 @@ func (e Entry) advance(candidates []stored) (Chosen, error) {
 	if best == nil {
 		return Chosen{}, nil
 	}
-	merged, err := e.merge(best)
-	if err != nil {
-		return Chosen{}, err
-	}
-	chosen := best.as(Replace)
-	chosen.Resource = merged
-	return chosen, nil
+	return e.replace(best)
 }
 
 // outdoes reports whether c says all that own does, or what came to be of it.
@@ -122,6 +117,31 @@ func (c *stored) shares(own *stored) bool {
 	return slices.ContainsFunc(c.Result, func(r reference) bool {
 		return r.Reference != "" && slices.ContainsFunc(own.Result, func(o reference) bool { return o.Reference == r.Reference })
 	})
+}
+
+// Complete is c for a report that is settled by now: all of its Others are, of
+// the resources that the server has. Else it is c as it was.
+func (c Chosen) Complete(results []json.RawMessage) (Chosen, error) {
+	done := map[string]bool{}
+	for _, raw := range results {
+		if r, err := read(raw); err == nil && finality(r.Status) >= settled {
+			done[r.Type+"/"+r.ID] = true
+		}
+	}
+	for _, ref := range c.Others {
+		if !done[ref] {
+			return c, nil
+		}
+	}
+	var report object
+	if err := json.Unmarshal(c.Resource, &report); err != nil {
+		return c, errors.New("complete a report: it is not an object")
+	}
+	report["status"] = c.status
+	var buf encodeBuffer
+	var err error
+	c.Resource, err = buf.encode(report)
+	return c, err
 }
 
 // OfSeries returns those of the resources found that carry e's series. One that

@@ -30,6 +30,11 @@ type Chosen struct {
 	ID       string
 	Version  string          // meta.versionId, "" if the server has none
 	Resource json.RawMessage // of Replace: the new version
+
+	// Others are the results that a report has of earlier messages alone, where it
+	// is not settled: "Observation/17". See Complete.
+	Others []string
+	status json.RawMessage // the report's, when they are
 }
 
 // stored is what is read of a resource that the server has.
@@ -173,12 +178,22 @@ func (e Entry) correct(candidates []stored) (Chosen, error) {
 	case best == nil:
 		return Chosen{}, nil
 	}
-	merged, err := e.merge(best)
+	return e.replace(best)
+}
+
+// replace is the choice that e becomes the new version of c.
+func (e Entry) replace(c *stored) (Chosen, error) {
+	merged, err := e.merge(c)
 	if err != nil {
 		return Chosen{}, err
 	}
-	chosen := best.as(Replace)
+	chosen := c.as(Replace)
 	chosen.Resource = merged
+	var was, is object
+	if json.Unmarshal(c.raw, &was) == nil && json.Unmarshal(e.Resource, &is) == nil {
+		_, chosen.Others = mergedStatus(e.Type, was, is)
+		chosen.status = is["status"]
+	}
 	return chosen, nil
 }
 

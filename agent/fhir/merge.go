@@ -22,7 +22,7 @@ func (e Entry) merge(c *stored) (json.RawMessage, error) {
 	if a, b := text(was["subject"]), text(is["subject"]); was["subject"] != nil && is["subject"] != nil && a != b {
 		return nil, errors.New("the earlier result is another patient's: a person must look")
 	}
-	status := mergedStatus(e.Type, was, is) // before the lists of results are joined
+	status, _ := mergedStatus(e.Type, was, is) // before the lists of results are joined
 	for name := range was {
 		if strings.HasPrefix(name, "effective") && (is["effectiveDateTime"] != nil || is["effectivePeriod"] != nil) {
 			delete(was, name) // there can be only one of effective[x]
@@ -121,27 +121,30 @@ func ownRemark(x json.RawMessage) bool {
 	return json.Unmarshal(x, &a) == nil && a.AuthorString == "labcourier"
 }
 
-// mergedStatus is the status after a correction. A report of many results is
-// not wrong because one of them was, and not complete because one is corrected.
-func mergedStatus(typ string, was, is object) json.RawMessage {
+// mergedStatus is the status after an update. A report of many results is not
+// wrong because one of them was, and not complete because one is final now:
+// others are then those of which nothing is known here.
+func mergedStatus(typ string, was, is object) (status json.RawMessage, others []string) {
 	if typ != "DiagnosticReport" {
-		return is["status"]
+		return is["status"], nil
 	}
 	var before, now []reference
 	if json.Unmarshal(was["result"], &before) != nil || json.Unmarshal(is["result"], &now) != nil {
-		return is["status"]
+		return is["status"], nil
 	}
 	for _, r := range before {
-		if slices.ContainsFunc(now, func(n reference) bool { return n.Reference == r.Reference }) {
-			continue
+		if !slices.ContainsFunc(now, func(n reference) bool { return n.Reference == r.Reference }) {
+			others = append(others, r.Reference)
 		}
-		switch string(was["status"]) {
-		case `"registered"`, `"partial"`, `"preliminary"`:
-			return was["status"]
-		}
-		return json.RawMessage(`"corrected"`)
 	}
-	return is["status"]
+	var had string
+	switch {
+	case len(others) == 0:
+		return is["status"], nil
+	case json.Unmarshal(was["status"], &had) == nil && finality(had) < settled:
+		return was["status"], others
+	}
+	return json.RawMessage(`"corrected"`), nil
 }
 
 // mergedMeta keeps the profiles, labels and tags that are there, without what
