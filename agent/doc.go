@@ -59,6 +59,12 @@
 // up, park or count a message. What it refuses it passes over, and says so in
 // the status; what a person does to a message later does not reach it.
 //
+// # Seen from the server
+//
+// With heartbeat in [server] the agent's own Device is written there now and then:
+// that it runs, and counts. It comes after every result ([deliver.Deliverer.Renew]),
+// and for the last time when the drivers have stopped.
+//
 // # Packages
 //
 //	config    the TOML file, every fault at once

@@ -99,6 +99,12 @@
 // the server cannot keep the other lanes waiting: their answers close the
 // breaker again.
 //
+// # Beside the lanes
+//
+// [Deliverer.Renew] writes what is no result: the agent's own state. It asks only
+// while the server answers and its limit is far, takes a place only where one is
+// free, and tells breaker and pacer nothing, so that no lane ever learns of it.
+//
 // # The server's words
 //
 // A parked message keeps what the server said: of each issue the code, the

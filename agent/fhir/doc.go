@@ -36,7 +36,8 @@
 //	base:report    <message key>-<report index>
 //	base:message   <message key>, of the DocumentReference
 //	base:origin    <message key>-<report index>, of the Provenance
-//	base:device    <agent>, of the agent itself where a Provenance names it
+//	base:device    <agent>, of the agent itself: a Provenance names it, and a
+//	               heartbeat writes it anew ([Mapper.Heartbeat])
 //
 // R4's Provenance has no identifier: its own is a meta.tag, and its creation is
 // conditional on _tag.

@@ -226,14 +226,14 @@ func (w *work) report(ctx context.Context, item *Item, s *Stored, r *drivers.Rep
 		item.Fields = append(item.Fields, answer.fields(r)[0])
 	}
 	item.Fields = append(item.Fields, d.orderNumbers(&r.Order)...)
-	item.Fields = append(item.Fields, d.links(results))
+	item.Fields = append(item.Fields, d.links(results, w.Server))
 	item.Fields = append(item.Fields, patient(&r.Patient, d.Subject)...)
 	w.judge(item, s, &d.resource, ":report", len(list))
 	return nil
 }
 
 // links compares which results the report names with those that were found.
-func (d *diagnosticReport) links(results []Item) Field {
+func (d *diagnosticReport) links(results []Item, s *Server) Field {
 	linked := 0
 	want := 0
 	for _, i := range results {
@@ -243,7 +243,7 @@ func (d *diagnosticReport) links(results []Item) Field {
 		want++
 		typ, rest, _ := strings.Cut(i.Resource, "/")
 		id, _, _ := strings.Cut(rest, "/")
-		if slices.ContainsFunc(d.Result, func(r reference) bool { return r.Reference == typ+"/"+id }) {
+		if slices.ContainsFunc(d.Result, func(r reference) bool { return s.local(r.Reference) == typ+"/"+id }) {
 			linked++
 		}
 	}

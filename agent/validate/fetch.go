@@ -99,6 +99,7 @@ func (w *work) tube(ctx context.Context, ref string) (tubeAnswer, error) {
 	if ref == "" {
 		return tubeAnswer{verdict: Missing, why: "the resource names no specimen"}, nil
 	}
+	ref = w.Server.local(ref)
 	if a, known := w.tubes[ref]; known {
 		return a, nil
 	}

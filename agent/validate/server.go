@@ -85,9 +85,11 @@ func (s *Server) search(ctx context.Context, typ, system string, values []string
 	return list, nil
 }
 
+// local is a reference without the server's own address, as most servers write it.
+func (s *Server) local(reference string) string { return strings.TrimPrefix(reference, s.URL+"/") }
+
 // read reads "Type/id". What is gone is a statusError of 404 or 410.
 func (s *Server) read(ctx context.Context, reference string) (json.RawMessage, error) {
-	reference = strings.TrimPrefix(reference, s.URL+"/")
 	typ, id, ok := strings.Cut(reference, "/")
 	if !ok || typ == "" || id == "" || strings.ContainsAny(reference, ":?#|") || strings.Contains(id, "..") {
 		return nil, errElsewhere

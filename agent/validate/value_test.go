@@ -140,6 +140,33 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestRangesAndFlags: each once, in their order, as they were sent.
+func TestRangesAndFlags(t *testing.T) {
+	for _, c := range []struct {
+		sent []string
+		held string // of both
+		want Verdict
+	}{
+		{nil, `"referenceRange":[],"interpretation":[]`, Equal},
+		{[]string{"H"}, `"referenceRange":[{"text":"H"}],"interpretation":[{"coding":[{"code":"H"}]}]`, Equal},
+		{[]string{"H", "odd flag"}, `"referenceRange":[{"text":"H"},{"text":"odd flag"}],"interpretation":[{"coding":[{"code":"H"}]},{"text":"odd flag"}]`, Equal},
+		{[]string{"H"}, `"referenceRange":[{"text":"HH"}],"interpretation":[{"coding":[{"code":"HH"}]}]`, Differs},
+		{[]string{"H"}, `"status":"final"`, Differs},
+		{nil, `"referenceRange":[{"text":"N"}],"interpretation":[{"coding":[{"code":"N"}]}]`, Differs},
+		{[]string{"A", "B"}, `"referenceRange":[{"text":"B"},{"text":"A"}],"interpretation":[{"text":"B"},{"text":"A"}]`, Differs},
+	} {
+		o := readObservation([]byte(`{` + c.held + `}`))
+		res := drivers.Result{Range: c.sent, Flags: c.sent}
+		if r, f := o.ranges(&res), o.flags(&res); r.Verdict != c.want || f.Verdict != c.want {
+			t.Errorf("%q, %s: range %+v, flags %+v", c.sent, c.held, r, f)
+		}
+	}
+	o := readObservation([]byte(`{"interpretation":[{"text":"H"}]}`))
+	if f := o.flags(&drivers.Result{Flags: []string{"H", "", "H"}}); f.Verdict != Equal {
+		t.Errorf("repeated: %+v", f)
+	}
+}
+
 // FuzzRead reads whatever a server may say: it never panics, and what it calls
 // equal is equal.
 func FuzzRead(f *testing.F) {
