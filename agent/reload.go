@@ -153,7 +153,7 @@ func compare(old, next *parts) Reloaded {
 	}
 	r.Applied = slices.Concat([]string{}, config.Differences("log", old.cfg.Log, next.cfg.Log), config.Differences("spool", old.cfg.Spool, next.cfg.Spool), windows(old.cfg, next.cfg))
 	if old.cfg.Server.Heartbeat != next.cfg.Server.Heartbeat {
-		r.Applied = append(r.Applied, "server.heartbeat")
+		r.Applied = append(r.Applied, "[server] heartbeat")
 	}
 	r.Later = append([]string{}, r.Later...)
 	return r

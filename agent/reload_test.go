@@ -179,6 +179,7 @@ func TestReload(t *testing.T) {
 		{"alerts", []string{"[status]\n", "[alerts.webhook]\nurl = \"http://127.0.0.1:9/\"\n[status]\n"}, "unchanged 3, alerts restarted", "one two three"},
 		{"levels", []string{"[status]\n", "[log]\nlevel = \"debug\"\n[status]\n"}, "unchanged 3, applied: [log] level", "one two three"},
 		{"retention", []string{"[status]\n", "[spool]\nretain = \"48h\"\nmax_message = \"1MiB\"\n[status]\n"}, "unchanged 3, applied: [spool] retain, [spool] max_message", "one two three"},
+		{"heartbeat", []string{"[server.auth]\n", "heartbeat = \"15m\"\n[server.auth]\n"}, "unchanged 3, applied: [server] heartbeat", "one two three"},
 		{"a lane's window", []string{"name = \"two\"", "name = \"two\"\nresend_window = \"1m\""}, "unchanged 3, applied: resend_window of two", "one two three"},
 		{"what takes a restart", []string{`name = "lab"`, `name = "other"`, "127.0.0.1:0", "127.0.0.1:8687"}, "unchanged 3, at next start: [agent] name, [status] listen", "one two three"},
 	} {

@@ -278,4 +278,23 @@ func TestFewRequests(t *testing.T) {
 	if got := strings.Join(f.asked, " "); got != "metadata Observation DiagnosticReport Specimen/9" {
 		t.Errorf("asked %s", got)
 	}
+
+	// And no address is too long for a proxy, however many there are.
+	f = &far{}
+	f.hook = func(r *http.Request, _ int) (int, http.Header, string) {
+		if n := len(r.URL.String()); n > 2000 {
+			t.Errorf("an address of %d characters", n)
+		}
+		return 0, nil, ""
+	}
+	_, err := f.compareWith(t, func(c *Comparison) {
+		c.Base, c.Stored[0].Key = "https://lab.example.org/a/base/that/is/rather/long", strings.Repeat("ab", 32)
+		r := &c.Stored[0].Reports[0]
+		for i := range 98 {
+			r.Results = append(r.Results, drivers.Result{Index: i + 2, Test: drivers.Code{Code: "X"}})
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/labcourier/labcourier/drivers"
@@ -64,7 +65,7 @@ func (w *work) all(ctx context.Context, typ, system string, values []string) (ma
 		}
 		return nil
 	}
-	for chunk := range slices.Chunk(values, atOnce) {
+	for chunk := range slices.Chunk(values, atOnce(system, values)) {
 		list, err := w.Server.search(ctx, typ, system, chunk)
 		if err != nil {
 			return nil, err
@@ -85,6 +86,15 @@ func (w *work) all(ctx context.Context, typ, system string, values []string) (ma
 		}
 	}
 	return found, nil
+}
+
+// atOnce is how many identifiers go into one search.
+func atOnce(system string, values []string) int {
+	longest := 0
+	for _, v := range values {
+		longest = max(longest, len(url.QueryEscape(","+system+"|"+v)))
+	}
+	return max(1, longestQuery/max(1, longest))
 }
 
 // tubeAnswer is a specimen, or the verdict on there being none.

@@ -39,7 +39,7 @@ const (
 	longestAnswer = 16 << 20
 	mostTries     = 4                // of a request that the server puts off
 	longestWait   = 60 * time.Second // before the next
-	atOnce        = 20               // identifiers in one search: the address stays below 4 KB
+	longestQuery  = 1800             // of a search: an address of 2,000 characters goes through every proxy
 )
 
 // errAway is wrapped by what ends a comparison: nothing more can be read.

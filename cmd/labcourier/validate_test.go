@@ -205,6 +205,26 @@ func TestValidateInterface(t *testing.T) {
 	}
 }
 
+// TestValidatePreliminary: a result that became final is one resource on the server,
+// and the preliminary message is superseded.
+func TestValidatePreliminary(t *testing.T) {
+	w := newWorld(t, 1)
+	for _, typ := range []string{"Observation", "DiagnosticReport"} {
+		w.server.Permit(typ, sandbox.Create, sandbox.Read, sandbox.Search, sandbox.Update)
+	}
+	w.startServer()
+	stop := w.startInProcess(t)
+	defer stop()
+	b := w.benchs[0]
+	b.sendOne(t, astmMessage("P", "S-1"))
+	b.sendOne(t, astmMessage("F", "S-1"))
+	w.settle(t, 2)
+	r, _ := w.compared(t, 0)
+	if w.server.Len("Observation") != 1 || item(t, r, 1, 1, 1).Verdict != validate.Superseded || item(t, r, 2, 1, 1).Verdict != validate.Equal {
+		t.Errorf("%d Observations; %+v", w.server.Len("Observation"), r.Messages)
+	}
+}
+
 // judgeFiles looks at what was written.
 func (w *world) judgeFiles(t *testing.T, html, table string, r validate.Report) {
 	t.Helper()
