@@ -211,3 +211,115 @@ func TestTinyLimit(t *testing.T) {
 		t.Errorf("with all of it left: %d, %v", k, again)
 	}
 }
+
+// TestPausesBeginAnew: after the server answered, the next outage is looked at again
+// after a second.
+func TestPausesBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(zerolog.Nop())
+		down := func() time.Duration {
+			start := time.Now()
+			p, err := b.enter(t.Context(), func(string) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			waited := time.Since(start)
+			p.down("gone", true, 0)
+			return waited
+		}
+		var waits []time.Duration
+		for range 8 {
+			waits = append(waits, down())
+		}
+		if last := waits[7]; last < 3*time.Second || last > longestProbePause {
+			t.Errorf("the pauses are %v", waits)
+		}
+		p, err := b.enter(t.Context(), func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.up(true)
+		down()
+		if again := down(); again > 1500*time.Millisecond {
+			t.Errorf("in the next outage the first pause is %s", again)
+		}
+	})
+}
+
+// TestAskedForPause: a server that says when to come again is not asked before,
+// but not left for longer than five minutes.
+func TestAskedForPause(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{time.Minute: time.Minute, time.Hour: longestAsked} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBreaker(zerolog.Nop())
+			p, err := b.enter(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.down("gone", true, asked)
+			start := time.Now()
+			if _, err := b.enter(t.Context(), func(string) {}); err != nil {
+				t.Fatal(err)
+			}
+			if waited := time.Since(start); waited != want {
+				t.Errorf("asked for %s, waited %s", asked, waited)
+			}
+		})
+	}
+}
+
+// TestUnusedProbeWakesOthers: a lane that gives its leave back, and goes, does not
+// leave the others behind.
+func TestUnusedProbeWakesOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(zerolog.Nop())
+		p, err := b.enter(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.down("gone", true, 0)
+		if p, err = b.enter(t.Context(), func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan pass, 1)
+		go func() {
+			p, err := b.enter(t.Context(), func(string) {})
+			if err != nil {
+				t.Error(err)
+			}
+			got <- p
+		}()
+		synctest.Wait() // it waits for the probe to end
+		p.unused()
+		time.Sleep(time.Minute)
+		if len(got) != 1 {
+			t.Fatal("nobody tries any more")
+		}
+	})
+}
+
+// TestStragglersChangeNothing: the failures of requests that were on their way when
+// the breaker opened do not put the probe off.
+func TestStragglersChangeNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(zerolog.Nop())
+		var passes []pass
+		for range 20 {
+			p, err := b.enter(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			passes = append(passes, p)
+		}
+		start := time.Now()
+		for _, p := range passes {
+			p.down("gone", true, 0)
+		}
+		if _, err := b.enter(t.Context(), func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(start); waited > 1500*time.Millisecond {
+			t.Errorf("the first probe came after %s", waited)
+		}
+	})
+}

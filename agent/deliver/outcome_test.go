@@ -253,6 +253,22 @@ func TestUncompressed(t *testing.T) {
 	})
 }
 
+// TestCompressed: what is worth it is compressed, and nothing else.
+func TestCompressed(t *testing.T) {
+	inWorld(t, 1, nil, func(w *world) {
+		for i := range 2 {
+			w.queue.put("a", fmt.Sprintf("a %d 40 200", i))
+		}
+		w.drain(time.Minute)
+		for _, p := range w.srv.posts() {
+			if p.zipped != (p.stage == "Observation") {
+				t.Errorf("%s of %d bytes: compressed %v", p.stage, p.size, p.zipped)
+			}
+		}
+		w.inOrder("a", 2)
+	})
+}
+
 // TestDeviceGone: a remembered Device that the server lost is made again.
 func TestDeviceGone(t *testing.T) {
 	inWorld(t, 1, nil, func(w *world) {
