@@ -64,16 +64,19 @@ func TestOneProbe(t *testing.T) {
 		}
 		p.down("gone", true, 0)
 		passes := make(chan pass, 5)
-		for range 5 {
-			go func() {
-				p, err := b.enter(t.Context(), func(string) {})
-				if err != nil {
-					t.Error(err)
-				}
-				passes <- p
-			}()
+		ask := func() {
+			p, err := b.enter(t.Context(), func(string) {})
+			if err != nil {
+				t.Error(err)
+			}
+			passes <- p
 		}
-		time.Sleep(time.Minute)
+		for _, lanes := range []int{1, 4} { // those that come while one tries wait too
+			for range lanes {
+				go ask()
+			}
+			time.Sleep(time.Minute)
+		}
 		if n := len(passes); n != 1 {
 			t.Fatalf("%d lanes try at the same time", n)
 		}

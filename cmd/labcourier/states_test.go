@@ -67,15 +67,20 @@ func TestStatesAtServerWeDidNotWrite(t *testing.T) {
 		w.peer(t, "all?of="+typ, nil, &all)
 		return all
 	})
+	count := map[string]int{}
 	for _, typ := range []string{"Observation", "DiagnosticReport"} {
 		var versions map[string][]string
 		w.peer(t, "versions?of="+typ, nil, &versions)
 		for id, states := range versions {
-			if got := strings.Join(states, " "); got != "preliminary final corrected" {
+			got := strings.Join(states, " ")
+			if got != "preliminary final corrected" && got != "preliminary final" && got != "preliminary preliminary preliminary final" {
 				t.Errorf("the history of %s/%s is %s", typ, id, got)
 			}
+			count[typ+" "+got]++
 		}
-		t.Logf("%s: %v", typ, versions)
+	}
+	if got := fmt.Sprint(count); got != "map[DiagnosticReport preliminary final corrected:2 DiagnosticReport preliminary preliminary preliminary final:1 Observation preliminary final:3 Observation preliminary final corrected:2]" {
+		t.Errorf("histories: %s", got)
 	}
 	var o oracle
 	w.peer(t, "oracle", nil, &o)
@@ -112,6 +117,48 @@ func (w *world) states(t *testing.T, held func(typ string) []json.RawMessage) {
 		d.settled(1, "delivered", 1, "corrected", "6.1")
 		send(s.message("P", "5.40", 4)) // an older state, told anew
 		d.settled(3, "parked", 0, "corrected", "6.1")
+		if s.analyzer == "hl7" {
+			d.panel(send)
+		}
+	}
+}
+
+// panel is a message about some of the tests of one order.
+func panel(second int, status string, tests ...string) string {
+	m := fmt.Sprintf("MSH|^~\\&|SIM|LAB|||202611220901%02d||ORU^R01^ORU_R01|p%d|P|2.5.1\rPID|1\rOBR|1||T-2|CHEM^Chemistry^99SYS|||20261122080000||||||||||||||||||%s\r", second, second, status)
+	for i, test := range tests {
+		m += fmt.Sprintf("OBX|%d|NM|%s^%s^99SYS||5.4%d|mmol/L|||||%s|||20261122080000|||||20261122080500\r", i+1, test, test, second, status)
+	}
+	return m
+}
+
+// panel sends three results as preliminary and then each as final: the report is
+// preliminary until the last of them is.
+func (d *stateDrill) panel(send func(message string)) {
+	for n, m := range []string{panel(1, "P", "NA", "K", "CL"), panel(2, "F", "K"), panel(3, "F", "NA"), panel(4, "F", "CL")} {
+		send(m)
+		d.wait(4+n, "delivered", 0)
+		count := map[string]int{}
+		for _, typ := range []string{"Observation", "DiagnosticReport"} {
+			for _, raw := range d.held(typ) {
+				var r struct{ Status string }
+				if err := json.Unmarshal(raw, &r); err != nil {
+					d.t.Fatal(err)
+				}
+				count[typ+" "+r.Status]++
+			}
+		}
+		want := fmt.Sprint(map[string]int{"Observation corrected": 2, "DiagnosticReport corrected": 2,
+			"Observation preliminary": 3 - n, "Observation final": n, "DiagnosticReport preliminary": 1})
+		switch n {
+		case 0:
+			want = strings.Replace(want, "Observation final:0 ", "", 1)
+		case 3:
+			want = strings.Replace(strings.Replace(want, " Observation preliminary:0", "", 1), "DiagnosticReport preliminary:1", "DiagnosticReport final:1", 1)
+		}
+		if got := fmt.Sprint(count); got != want {
+			d.t.Errorf("after message %d of the panel there are %s, want %s", n, got, want)
+		}
 	}
 }
 
@@ -147,21 +194,26 @@ func (d *stateDrill) retry(n int) {
 	}
 }
 
+// wait waits until the analyzer's message n has that end, and returns all of its
+// messages.
+func (d *stateDrill) wait(n int, end string, retries uint32) (all []admin.Message) {
+	d.t.Helper()
+	for range 2000 {
+		all = d.messages()
+		if len(all) > n && all[n].State == end && all[n].Retries == retries {
+			return all
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	d.t.Fatalf("%s: message %d is not %s: %+v", d.analyzer, n, end, all)
+	return nil
+}
+
 // settled waits until the analyzer's message n has that end, and compares the
 // newest result and report with what they must be.
 func (d *stateDrill) settled(n int, end string, retries uint32, state, value string) {
 	d.t.Helper()
-	var all []admin.Message
-	for range 2000 {
-		all = d.messages()
-		if len(all) > n && all[n].State == end && all[n].Retries == retries {
-			break
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	if len(all) <= n || all[n].State != end || all[n].Retries != retries {
-		d.t.Fatalf("%s: message %d is not %s: %+v", d.analyzer, n, end, all)
-	}
+	all := d.wait(n, end, retries)
 	if end == "parked" && all[n].Reason.Code != "superseded" {
 		d.t.Errorf("%s: message %d: %+v", d.analyzer, n, all[n].Reason)
 	}
