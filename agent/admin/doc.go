@@ -20,6 +20,13 @@
 //
 // Lists hold no patient data. [Client.Get], Export and Traffic do.
 //
+// # Reload
+//
+//	POST /api/admin/reload      Authorization: Bearer TOKEN
+//
+// has the agent read its configuration anew, and answers with what that did, or
+// with 422 and the faults of the file; then nothing was changed.
+//
 // # Watching a link
 //
 //	GET /api/admin/analyzers/{name}/traffic      Authorization: Bearer TOKEN

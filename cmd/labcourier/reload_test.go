@@ -238,6 +238,47 @@ func TestReloadWithoutAnalyzer(t *testing.T) {
 	}
 }
 
+// TestReloadShadow: a second server that a reload adds gets what comes from then
+// on, and goes on where it was after the next reload.
+func TestReloadShadow(t *testing.T) {
+	w := newWorld(t, 1)
+	w.startServer()
+	second := sandbox.New(sandbox.Options{})
+	address := freeAddresses(t, 1)[0]
+	_, end, err := second.Start(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end(context.Background())
+	stop := w.start(t)
+	w.send(t, 2)
+	w.writeConfig(fmt.Sprintf("shadow = true\n[shadow]\nurl = \"http://%s%s\"\n[shadow.auth]\nmethod = \"basic\"\nusername = %q\npassword_file = '%s'\n",
+		address, sandbox.BasePath, sandbox.DefaultClientID, filepath.Join(w.dir, "secret")))
+	for n, change := range []func(){func() {}, func() { w.rewrite(t, "max_parallel = 8", "max_parallel = 3") }} {
+		change()
+		if did := w.reload(t); did.String() != "unchanged 1, upstream restarted" {
+			t.Errorf("it did: %s", did)
+		}
+		w.send(t, 3)
+		if err := second.Wait(t.Context(), "DiagnosticReport", 3*(n+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.writeConfig("")
+	w.reload(t)
+	w.send(t, 1)
+	if err := w.server.Wait(t.Context(), "DiagnosticReport", 9); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if n := second.Len("DiagnosticReport"); n != 6 {
+		t.Errorf("the second server has %d reports", n)
+	}
+	if faults := append(w.faults(), append(second.Duplicates(), second.Dangling()...)...); len(faults) > 0 {
+		t.Error(faults)
+	}
+}
+
 // TestReloadPortInUse: a port that somebody else has is no fault of the reload; the
 // status says so, as after a start.
 func TestReloadPortInUse(t *testing.T) {
