@@ -80,7 +80,7 @@ func TestAnHourOfFaults(t *testing.T) {
 		for start := time.Now(); time.Since(start) < time.Hour; {
 			lane, payload := work.next()
 			f.queue.put(lane, payload)
-			time.Sleep(time.Duration(work.rng.IntN(7000)) * time.Millisecond)
+			time.Sleep(time.Duration(work.rng.IntN(11000)) * time.Millisecond)
 		}
 		start := time.Now()
 		f.drain(20 * time.Minute) // what is still on its way, the faults going on
