@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labcourier/labcourier/drivers"
 )
@@ -22,9 +23,8 @@ func newTimeFormat(text string) (timeFormat, error) { //nolint:funlen // a table
 	has := map[string]bool{}
 	twelve := strings.Contains(text, "AM")
 	for rest := text; rest != ""; {
-		letter := rest[0]
-		n := len(rest) - len(strings.TrimLeft(rest, rest[:1]))
-		run := rest[:n]
+		letter, size := utf8.DecodeRuneInString(rest)
+		run := rest[:len(rest)-len(strings.TrimLeft(rest, rest[:size]))]
 		if strings.HasPrefix(rest, "AM") {
 			run = "AM"
 		}
