@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -101,7 +103,7 @@ func (s *Spool) keep(format uint32, m *marker) error {
 	}
 	for _, k := range there {
 		// An attempt before this one made it, and came no further.
-		if old, err := os.Stat(k.Path); err == nil && k.Format == format && old.Size() == info.Size() && old.ModTime().Equal(info.ModTime()) {
+		if k.Format == format && k.Bytes == info.Size() && sameBytes(k.Path, s.path) {
 			return keepMarker(k.Path, m)
 		}
 	}
@@ -110,7 +112,7 @@ func (s *Spool) keep(format uint32, m *marker) error {
 	}
 	name := fmt.Sprintf("%s%s%d-%s%s", s.path, keptInfix, format, s.opt.Now().UTC().Format(stampForm), keptSuffix)
 	s.opt.step("keep: begin")
-	if err := s.copyTo(s.path+keptInfix+newSuffix, info.ModTime()); err != nil {
+	if err := s.copyTo(s.path + keptInfix + newSuffix); err != nil {
 		_ = removeIfThere(s.path + keptInfix + newSuffix)
 		return err
 	}
@@ -144,7 +146,7 @@ func (s *Spool) roomToKeep(size int64) error {
 
 // copyTo copies the file. Where the file system can share blocks between two
 // files, the system does that.
-func (s *Spool) copyTo(to string, modified time.Time) error {
+func (s *Spool) copyTo(to string) error {
 	open := s.opt.hooks.openFile
 	if open == nil {
 		open = os.OpenFile
@@ -165,11 +167,37 @@ func (s *Spool) copyTo(to string, modified time.Time) error {
 	if cerr := dst.Close(); err == nil {
 		err = cerr
 	}
-	if err == nil {
-		err = os.Chtimes(to, modified, modified) // by which it is known again
-	}
 	return err
 }
+
+// sameBytes tells whether two files of one length hold the same. What cannot be
+// read is not the same.
+func sameBytes(a, b string) bool {
+	f, err := os.Open(a)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	g, err := os.Open(b)
+	if err != nil {
+		return false
+	}
+	defer g.Close()
+	const chunk = 1 << 20
+	one, two := make([]byte, chunk), make([]byte, chunk)
+	for {
+		n, errOne := io.ReadFull(f, one)
+		m, errTwo := io.ReadFull(g, two)
+		if !bytes.Equal(one[:n], two[:m]) {
+			return false
+		}
+		if errOne != nil || errTwo != nil {
+			return ended(errOne) && ended(errTwo)
+		}
+	}
+}
+
+func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // canRead reads all of a file.
 func canRead(f *os.File) bool {

@@ -47,7 +47,7 @@ func openAt(t testing.TB, path string, o Options) *Spool {
 
 func openTemp(t testing.TB, o Options) *Spool {
 	t.Helper()
-	return openAt(t, filepath.Join(t.TempDir(), "spool.db"), o)
+	return openAt(t, filepath.Join(scratch(t), "spool.db"), o)
 }
 
 func put(t testing.TB, s *Spool, r Record) Seq {
