@@ -80,6 +80,37 @@ func TestShell(t *testing.T) {
 	}
 }
 
+// TestPlaybook lets Ansible read the playbook of the page about many sites.
+func TestPlaybook(t *testing.T) {
+	if _, err := exec.LookPath("ansible-playbook"); err != nil {
+		t.Skip("no ansible-playbook here (Debian: ansible-core)")
+	}
+	page, err := os.ReadFile("FLEET.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, ok := strings.Cut(string(page), "```yaml\n")
+	text, _, closed := strings.Cut(text, "```")
+	if !ok || !closed {
+		t.Fatal("the page has no playbook")
+	}
+	for _, c := range []struct {
+		text  string
+		right bool
+	}{{text, true}, {strings.Replace(text, "ansible.builtin.apt", "ansible.builtin.apd", 1), false}} {
+		dir := t.TempDir()
+		site := filepath.Join(dir, "site.yml")
+		if err := os.WriteFile(site, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "ansible-playbook", "--syntax-check", "--inventory", "lab_pcs,", site)
+		cmd.Env = append(os.Environ(), "ANSIBLE_HOME="+dir, "ANSIBLE_LOCAL_TEMP="+dir, "LC_ALL=C.UTF-8")
+		if out, err := cmd.CombinedOutput(); (err == nil) != c.right {
+			t.Errorf("ansible-playbook: %v\n%s", err, out)
+		}
+	}
+}
+
 func TestStarter(t *testing.T) {
 	if plain, err := Starter(Values{}); err != nil || plain != starter {
 		t.Errorf("without values the starter changes (%v)", err)

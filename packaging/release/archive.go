@@ -22,6 +22,7 @@ func (r *release) archive(p program, shared []file) error {
 	pack, suffix := r.zip, ".zip"
 	if p.os != "windows" {
 		list = append(list, shared...)
+		list = append(list, file{r.at("packaging/container/Containerfile"), "Containerfile"})
 		pack, suffix = r.tar, ".tar.gz"
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].name < list[j].name })
