@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -88,4 +89,21 @@ func TestParseClock(t *testing.T) {
 			t.Errorf("%q: %q, %v", text, got, ok)
 		}
 	}
+}
+
+// FuzzParseClock: what is read has the digits that were sent, and no others but
+// the seconds that FHIR asks for.
+func FuzzParseClock(f *testing.F) {
+	for _, s := range []string{"0915", "091501", "091501.25", "2400", "0915+0100", "09:15"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		clock, ok := ParseClock(text)
+		if ok != (clock != "") {
+			t.Fatalf("%q, %v", clock, ok)
+		}
+		if got := strings.ReplaceAll(clock, ":", ""); ok && got != text && got != text+"00" {
+			t.Fatalf("%q came out as %q", text, clock)
+		}
+	})
 }

@@ -19,12 +19,22 @@ func FuzzPlan(f *testing.F) {
 	f.Add("S1", "ANA", "titre", "1:128", "", "1", ":", "128", "", "<5", "<", "", "", "", int64(0), uint8(0), uint8(1))
 	f.Add("12\x00", "", "x", "---", "", "", "", "", "%", "0-0", "*", "cancelled", "error", "\x01", int64(-62_135_596_801), uint8(7), uint8(2))
 	f.Add("urn:uuid:1", `"reference":"urn:uuid:1"`, "<&>", "\u2028", "~", "1e9", "-", "1e-9", "10³/µL", "a", "\xff", "odd", "clot", "", int64(1), uint8(200), uint8(255))
+	f.Add("S1", "CAL", "", "20260301143000.25", "", "", "", "", "d", "", "", "final", "", "20260301143000.25", int64(1_772_375_400), uint8(6), uint8(128))
+	f.Add("S1", "INC", "", "08:45:12.50", "", "", "", "", "", "", "", "", "", "", int64(0), uint8(0), uint8(129))
 	f.Fuzz(func(t *testing.T, id, code, system, text, comparator, number, separator, second, unit, ranges, flag, status, absent, note string, at int64, precision, bits uint8) {
 		bit := func(n int) bool { return bits>>n&1 == 1 }
 		when := drivers.Time{Text: note, Value: time.Unix(at, 0).In(time.FixedZone("", int(at%60_000))), Precision: drivers.Precision(precision), Ambiguous: bit(0)}
 		value := drivers.Value{Text: text, Comparator: comparator, Number: number, Separator: separator, Second: second, Absent: absent}
 		if bit(1) {
 			value.Code = &drivers.Code{System: system, Code: text, Text: note, Alt: []drivers.Code{{Code: code}}}
+		}
+		var until drivers.Time
+		if bit(7) {
+			value.Time, value.Clock = when, text
+		}
+		if bit(7) && bit(3) {
+			until = drivers.Time{Text: text, Value: when.Value.Add(time.Duration(at)), Precision: drivers.Precision(bits % 8), Ambiguous: bit(1)}
+			value.Until = until
 		}
 		res := drivers.Result{
 			Test: drivers.Code{System: system, Code: code, Text: note, Alt: []drivers.Code{{System: note, Code: text}}}, Value: value, Unit: unit,
@@ -37,8 +47,11 @@ func FuzzPlan(f *testing.F) {
 		r := drivers.Report{
 			Purpose: drivers.ForPatient, Sender: drivers.Sender{Name: system, Model: code, Version: unit, Serial: note},
 			Specimen: drivers.Specimen{ID: id, InstrumentID: note, Type: system, Source: code},
-			Order:    drivers.Order{Tests: []drivers.Code{res.Test, {Code: flag}}, Status: drivers.ResultStatus(absent), Reported: when},
+			Order:    drivers.Order{Tests: []drivers.Code{res.Test, {Code: flag}}, Status: drivers.ResultStatus(absent), Reported: when, Until: until},
 			Results:  []drivers.Result{res, other}, Notes: res.Notes, Problems: []string{note, "R.13"},
+		}
+		if bit(7) {
+			r.Order.Observed = when
 		}
 		if bit(4) {
 			r.Specimen.Collected, r.Specimen.Received = when, when
@@ -63,6 +76,16 @@ func FuzzPlan(f *testing.F) {
 	})
 }
 
+// isDateTime reports whether s is a FHIR dateTime (R4, datatypes).
+func isDateTime(s string) bool {
+	layout := "2006-01-02T15:04:05Z07:00" // reads a fraction as well
+	if len(s) <= len(time.DateOnly) {
+		layout = time.DateOnly[:len(s)]
+	}
+	_, err := time.Parse(layout, s)
+	return err == nil
+}
+
 // checkObservation checks an observation of value v.
 func checkObservation(t *testing.T, e Entry, v drivers.Value) {
 	t.Helper()
@@ -77,13 +100,16 @@ func checkObservation(t *testing.T, e Entry, v drivers.Value) {
 		ValueString          string
 		ValueCodeableConcept json.RawMessage
 		DataAbsentReason     json.RawMessage
+		ValueDateTime        string
+		ValueTime            string
+		ValuePeriod          *period
 	}
 	if err := json.Unmarshal(e.Resource, &o); err != nil {
 		t.Fatal(err)
 	}
 	has := 0
 	for _, there := range []bool{o.ValueQuantity != nil, o.ValueRatio != nil, o.ValueRange != nil, o.ValueString != "",
-		o.ValueCodeableConcept != nil, o.DataAbsentReason != nil} {
+		o.ValueCodeableConcept != nil, o.DataAbsentReason != nil, o.ValueDateTime != "", o.ValueTime != "", o.ValuePeriod != nil} {
 		if there {
 			has++
 		}
@@ -92,6 +118,18 @@ func checkObservation(t *testing.T, e Entry, v drivers.Value) {
 		t.Fatalf("%d of the members for a value are there", has)
 	}
 	switch {
+	case o.ValueDateTime != "":
+		if !isDateTime(o.ValueDateTime) {
+			t.Fatalf("%s is no dateTime", o.ValueDateTime)
+		}
+	case o.ValuePeriod != nil:
+		if !isDateTime(o.ValuePeriod.Start) || !isDateTime(o.ValuePeriod.End) {
+			t.Fatalf("%+v is no period", o.ValuePeriod)
+		}
+	case o.ValueTime != "":
+		if o.ValueTime != v.Clock || !isClock(v.Clock) {
+			t.Fatalf("%q came out as %q", v.Clock, o.ValueTime)
+		}
 	case o.ValueQuantity != nil:
 		if string(o.ValueQuantity.Value) != v.Number {
 			t.Fatalf("number %s came out as %s", v.Number, o.ValueQuantity.Value)
