@@ -37,27 +37,39 @@ func (s *Spool) List(q Query) (found []Info, err error) {
 		q.Limit = DefaultLimit
 	}
 	err = s.read(func(v *view) error {
-		found = nil
+		var all []listed
 		for _, h := range s.heads() {
 			if q.Lane != "" && q.Lane != h.name {
 				continue
 			}
 			for _, b := range q.State.buckets() {
-				found = s.listLane(v, h, b, q, found)
+				all = s.listLane(v, h, b, q, all)
 			}
 		}
-		slices.SortFunc(found, func(a, b Info) int {
+		slices.SortFunc(all, func(a, b listed) int {
 			if q.Newest {
 				a, b = b, a
 			}
-			return cmp.Compare(a.Seq, b.Seq)
+			return cmp.Compare(a.seq, b.seq)
 		})
-		if len(found) > q.Limit {
-			found = found[:q.Limit]
+		found = nil
+		for _, l := range all[:min(len(all), q.Limit)] { // only these are worth a look at the whole record
+			if l.draft == nil {
+				found = append(found, s.infoOf(v, l.lane, l.seq))
+			} else {
+				found = append(found, *l.draft)
+			}
 		}
 		return nil
 	})
 	return found, err
+}
+
+// listed is a record that a query selects.
+type listed struct {
+	lane  laneHead
+	seq   Seq
+	draft *Info // of a draft
 }
 
 // buckets are those that hold records in state st.
@@ -77,7 +89,7 @@ func (s State) buckets() []bucket {
 	return nil
 }
 
-func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []Info) []Info {
+func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []listed) []listed {
 	w := laneWalk{c: v.b[b].Cursor(), lane: laneKey(h.id), back: q.Newest}
 	if b != drafts { // those are few, and not in the order of their numbers
 		w.from, w.to = uint64(q.After)+1, uint64(q.Before)
@@ -92,42 +104,40 @@ func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []Info) [
 		if !ok {
 			continue
 		}
-		var info Info
-		switch {
-		case b == drafts:
-			info, ok = s.draftInfo(h, value)
-		case s.passesOver(v, q, b, Seq(num), value):
+		l := listed{lane: h, seq: Seq(num)}
+		if b == drafts {
+			info, ok := s.draftInfo(h, value)
+			if !ok || info.Seq <= q.After || q.Before > 0 && info.Seq >= q.Before || !q.within(info.Received) {
+				continue
+			}
+			l.seq, l.draft = info.Seq, &info
+		} else if !s.selects(v, h, b, q, l.seq, value) {
 			continue
-		default:
-			info = s.infoOf(v, h, Seq(num))
 		}
-		if ok && q.selects(info) {
-			found = append(found, info)
-			n++
-		}
+		found = append(found, l)
+		n++
 	}
 	return found
 }
 
-// selects is for what the walk over a lane does not bound exactly.
-func (q Query) selects(i Info) bool {
-	return (q.State == Any || i.State == q.State) && i.Seq > q.After && (q.Before == 0 || i.Seq < q.Before) &&
-		(q.Since.IsZero() || !i.Received.Before(q.Since)) && (q.Until.IsZero() || !i.Received.After(q.Until))
-}
-
-// passesOver reports whether a record is surely not selected, from little of it: a
-// rare state or time among a million others costs no look at each whole record.
-func (s *Spool) passesOver(v *view, q Query, b bucket, n Seq, value []byte) bool {
+// selects looks at as little of a record as it can: it is asked about each of a
+// million that are in a rare state, or of a time.
+func (s *Spool) selects(v *view, h laneHead, b bucket, q Query, n Seq, value []byte) bool {
 	if b == history && q.State != Any {
-		if st := peekState(value); st != Any && st != q.State {
-			return true
+		st := peekState(value)
+		if st == Any {
+			st = s.status(v, h.id, n, Complete, nil).State
+		}
+		if st != q.State {
+			return false
 		}
 	}
-	if q.Since.IsZero() && q.Until.IsZero() {
-		return false
-	}
-	at := s.received(v, n)
-	return !at.IsZero() && (!q.Since.IsZero() && at.Before(q.Since) || !q.Until.IsZero() && at.After(q.Until))
+	return q.Since.IsZero() && q.Until.IsZero() || q.within(s.received(v, n))
+}
+
+// within is for the times, which the walk over a lane does not bound exactly.
+func (q Query) within(received time.Time) bool {
+	return (q.Since.IsZero() || !received.Before(q.Since)) && (q.Until.IsZero() || !received.After(q.Until))
 }
 
 // received is when a record came; zero if that cannot be read.

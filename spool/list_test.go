@@ -29,6 +29,12 @@ func TestListSelects(t *testing.T) {
 			if err := s.Park(m.Lane, q, Reason{Code: "test"}); err != nil {
 				t.Fatal(err)
 			}
+		case 2:
+			if i%8 == 2 {
+				if err := s.Discard(m.Lane, q, Reason{Code: "test"}); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 	}
 	all, err := s.List(Query{Limit: 1000})
@@ -37,7 +43,7 @@ func TestListSelects(t *testing.T) {
 	}
 	at := func(h int) time.Time { return noon.Add(time.Duration(h) * time.Hour) }
 	for _, base := range []Query{
-		{}, {Lane: "lane1"}, {State: Parked}, {State: Delivered, Lane: "lane2"}, {State: Discarded}, {Lane: "none"},
+		{}, {Lane: "lane1"}, {State: Parked}, {State: Delivered, Lane: "lane2"}, {State: Discarded}, {State: Discarded, Lane: "lane1", Since: at(4)}, {Lane: "none"},
 		{After: 30}, {Before: 50}, {After: 30, Before: 50}, {After: 50, Before: 30}, {Before: 1},
 		{Since: at(5)}, {Until: at(5)}, {Since: at(5), Until: at(9)}, {Since: at(9), Until: at(5)},
 		{Since: at(-5)}, {Until: at(-5)}, {Since: at(100)}, {Until: at(100)},
@@ -48,7 +54,7 @@ func TestListSelects(t *testing.T) {
 			q.Newest = newest
 			var want []Seq
 			for _, i := range all {
-				if q.selects(i) && (q.Lane == "" || q.Lane == i.Lane) {
+				if plainly(q, i) && (q.Lane == "" || q.Lane == i.Lane) {
 					want = append(want, i.Seq)
 				}
 			}
@@ -63,6 +69,12 @@ func TestListSelects(t *testing.T) {
 			}
 		}
 	}
+}
+
+// plainly is what a query means, of a record that is looked at as a whole.
+func plainly(q Query, i Info) bool {
+	return (q.State == Any || i.State == q.State) && i.Seq > q.After && (q.Before == 0 || i.Seq < q.Before) &&
+		(q.Since.IsZero() || !i.Received.Before(q.Since)) && (q.Until.IsZero() || !i.Received.After(q.Until))
 }
 
 // pages lists page by page.
