@@ -9,7 +9,7 @@ import (
 
 // How the stream of events goes.
 const (
-	eventEvery   = time.Second      // how often the page is compared with what it was
+	eventEvery   = 2 * time.Second  // how often the page is compared with what it was: each time it is rendered
 	eventAlive   = 15 * time.Second // a sign of life where nothing changes, so that a dead reader is noticed
 	maxStreams   = 8                // open pages that are told; further ones ask by the clock
 	eventTimeout = 5 * time.Second  // for one write
