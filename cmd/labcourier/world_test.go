@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -105,12 +106,17 @@ func (w *world) startServer() (stop func()) {
 	return stop
 }
 
-// freeAddresses finds n different addresses that nobody listens on.
+// freeAddresses finds n different addresses that nobody listens on. Their ports are
+// below those that systems give out by themselves: one of these could be taken
+// before the test comes to use it, by any connection of a test beside it.
 func freeAddresses(t testing.TB, n int) (addresses []string) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for tries := 0; len(addresses) < n; tries++ {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 15000+rand.N(17000)))
 		if err != nil {
-			t.Fatal(err)
+			if tries >= 1000 {
+				t.Fatal(err)
+			}
+			continue
 		}
 		defer l.Close() // all stay taken until all are found
 		addresses = append(addresses, l.Addr().String())
