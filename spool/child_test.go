@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -140,7 +141,7 @@ func (p *plan) write(s *Spool, ledger *os.File, w int) {
 		for {
 			q, err := s.Put(context.Background(), Record{Lane: lane, Kind: "t", Payload: []byte(payloadOf(id))})
 			if err == nil {
-				fmt.Fprintf(ledger, "ack %s %d\n", id, q)
+				note(ledger, "ack", id, q)
 				break
 			}
 			if !p.Retry {
@@ -158,11 +159,27 @@ func (p *plan) deliver(ctx context.Context, s *Spool, ledger *os.File, lane stri
 			return
 		}
 		id, _, _ := strings.Cut(string(r.Payload), "|")
-		fmt.Fprintf(ledger, "dlv %s %s\n", id, r.Key)
+		note(ledger, "dlv", id, r.Key)
 		if s.Done(lane, r.Seq, Receipt{}) != nil && !p.Retry {
 			return
 		}
 	}
+}
+
+// note writes a line of the ledger. A kill can tear it wherever a page of the file
+// ends, and the next process goes on behind the tear: so each line begins afresh
+// and says where it ends.
+func note(ledger io.Writer, verb, id string, what any) {
+	fmt.Fprintf(ledger, "\n%s %s %v .", verb, id, what)
+}
+
+// readNote reads a line that note wrote; a torn one is none.
+func readNote(line string) (verb, id, what string, whole bool) {
+	f := strings.Split(line, " ")
+	if len(f) != 4 || f[3] != "." {
+		return "", "", "", false
+	}
+	return f[0], f[1], f[2], true
 }
 
 // tally compares a ledger with what a spool holds.
@@ -211,14 +228,14 @@ func (p *plan) check(o Options) (t tally, err error) {
 			t.trouble = append(t.trouble, id+" is there twice")
 		}
 	}
-	p.checkLedger(&t, byID, keys)
+	p.checkLedger(&t, byID)
 	if st := s.Stats(); len(st.Damage) > 0 {
 		t.trouble = append(t.trouble, "damage: "+st.Damage[0].What)
 	}
 	return t, nil
 }
 
-func (p *plan) checkLedger(t *tally, byID map[string][]Info, keys map[Key]string) {
+func (p *plan) checkLedger(t *tally, byID map[string][]Info) {
 	text, err := os.ReadFile(p.Ledger)
 	if errors.Is(err, os.ErrNotExist) {
 		return
@@ -229,15 +246,15 @@ func (p *plan) checkLedger(t *tally, byID map[string][]Info, keys map[Key]string
 	lastOf := map[string]Seq{}
 	delivered := map[string]string{}
 	for line := range strings.SplitSeq(string(text), "\n") {
-		var verb, id, rest string
-		if n, _ := fmt.Sscan(line, &verb, &id, &rest); n != 3 || !strings.HasSuffix(string(text), "\n") && strings.HasSuffix(string(text), line) {
-			continue // torn by the kill
+		verb, id, what, whole := readNote(line)
+		if !whole {
+			continue
 		}
 		if verb == "dlv" {
-			if before, ok := delivered[id]; ok && before != rest {
+			if before, ok := delivered[id]; ok && before != what {
 				t.trouble = append(t.trouble, id+" was delivered under two keys")
 			}
-			delivered[id] = rest
+			delivered[id] = what
 			continue
 		}
 		t.acknowledged++
@@ -246,7 +263,7 @@ func (p *plan) checkLedger(t *tally, byID map[string][]Info, keys map[Key]string
 			t.missing++
 			continue
 		}
-		if fmt.Sprint(found[0].Seq) != rest {
+		if fmt.Sprint(found[0].Seq) != what {
 			t.trouble = append(t.trouble, id+" is not where it was acknowledged")
 		}
 		if lane := found[0].Lane; found[0].Seq < lastOf[lane] {
