@@ -46,6 +46,10 @@ type shadowLane struct {
 	Delivered uint64    `json:"delivered"`
 	Refused   uint64    `json:"refused"`
 	Reason    string    `json:"reason,omitempty"` // of the last that was refused
+
+	// When that last happened; zero where an older version wrote the file.
+	DeliveredAt time.Time `json:"delivered_at,omitzero"`
+	RefusedAt   time.Time `json:"refused_at,omitzero"`
 }
 
 func newShadowQueue(s *spool.Spool, dataDir string) *shadowQueue {
@@ -91,12 +95,12 @@ func (q *shadowQueue) Next(ctx context.Context, lane string) (spool.Record, erro
 
 // Done notes that the second server has the message.
 func (q *shadowQueue) Done(lane string, n spool.Seq, _ spool.Receipt) error {
-	return q.pass(lane, n, func(l *shadowLane) { l.Delivered++ })
+	return q.pass(lane, n, func(l *shadowLane) { l.Delivered, l.DeliveredAt = l.Delivered+1, time.Now() })
 }
 
 // Park notes that the second server does not get the message.
 func (q *shadowQueue) Park(lane string, n spool.Seq, r spool.Reason) error {
-	return q.pass(lane, n, func(l *shadowLane) { l.Refused, l.Reason = l.Refused+1, r.Text })
+	return q.pass(lane, n, func(l *shadowLane) { l.Refused, l.Reason, l.RefusedAt = l.Refused+1, r.Text, time.Now() })
 }
 
 func (q *shadowQueue) pass(lane string, n spool.Seq, count func(*shadowLane)) error {
@@ -161,21 +165,25 @@ func (u *upstream) runShadow(ctx context.Context, work *sync.WaitGroup, log zero
 	}
 }
 
-// shadowStatus tells how the second server does with an analyzer, nil if it has
-// none.
-func (u *upstream) shadowStatus(analyzer string) *status.Shadow {
+// tellShadow adds to s how the second server does, if there is one.
+func (u *upstream) tellShadow(s *status.Snapshot) {
 	if u.shadow == nil {
-		return nil
+		return
 	}
-	for _, l := range u.shadow.deliver.State().Lanes {
-		if l.Name != analyzer {
-			continue
-		}
-		at := u.queue.state(analyzer)
-		return &status.Shadow{
-			Delivered: at.Delivered, Refused: at.Refused, RefusedReason: at.Reason,
-			WaitingReason: l.Waiting, WaitingSince: status.At(l.Since),
+	sending := u.shadow.deliver.State()
+	whole := upstreamStatus(sending, u.shadow.auth.State())
+	s.Shadow = &whole
+	for _, l := range sending.Lanes {
+		for i := range s.Analyzers {
+			if s.Analyzers[i].Name != l.Name {
+				continue
+			}
+			at := u.queue.state(l.Name)
+			s.Analyzers[i].Shadow = &status.Shadow{
+				Delivered: at.Delivered, Refused: at.Refused, RefusedReason: at.Reason,
+				LastDelivered: status.At(at.DeliveredAt), LastRefused: status.At(at.RefusedAt),
+				WaitingReason: l.Waiting, WaitingSince: status.At(l.Since),
+			}
 		}
 	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/labcourier/labcourier/agent/admin"
+	"github.com/labcourier/labcourier/agent/auth"
 	"github.com/labcourier/labcourier/agent/browse"
 	"github.com/labcourier/labcourier/agent/deliver"
 	"github.com/labcourier/labcourier/agent/status"
@@ -25,7 +26,7 @@ func (a *Agent) Snapshot() status.Snapshot {
 	s := status.Snapshot{
 		Agent:  status.Agent{Name: p.cfg.Agent.Name, Version: a.o.Version, Started: status.At(a.started), Now: status.At(now)},
 		Config: status.Config{Loaded: status.At(p.loaded), Digest: p.cfg.Digest(), Refused: a.refused.Load(), RestartNeeded: p.later},
-		Server: p.up.status(sending),
+		Server: upstreamStatus(sending, p.up.main.auth.State()),
 		Spool:  spoolStatus(stored),
 	}
 	for _, src := range p.sources {
@@ -41,9 +42,9 @@ func (a *Agent) Snapshot() status.Snapshot {
 		if silent, longest, unusual := a.history.Silence(now, an.Name); unusual {
 			an.Silent, an.SilentUsually = int64(silent.Seconds()), int64(longest.Seconds())
 		}
-		an.Shadow = p.up.shadowStatus(an.Name)
 		s.Analyzers = append(s.Analyzers, an)
 	}
+	p.up.tellShadow(&s)
 	for _, lane := range a.orphans() {
 		an := analyzerStatus(drivers.Status{Link: drivers.LinkDown, Reason: "not in the configuration: add it again to deliver what waits"}, lane, now)
 		an.Name = lane.Name
@@ -111,9 +112,8 @@ func (a *Agent) orphans() (lanes []spool.LaneStats) {
 	return lanes
 }
 
-// status tells how the way upstream does, d being the state of its delivery.
-func (u *upstream) status(d deliver.State) status.Upstream {
-	signed := u.main.auth.State()
+// upstreamStatus tells how the way to a server does.
+func upstreamStatus(d deliver.State, signed auth.State) status.Upstream {
 	return status.Upstream{
 		URL:           d.Server.URL,
 		Reachable:     d.Server.Reachable,

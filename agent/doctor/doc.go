@@ -2,7 +2,8 @@
 // says of each part that it is fine, or what to do. It is `labcourier doctor`.
 //
 //	Local    data directory, free disk, spool and who has it, secrets, admin token
-//	Server   proxy, name, connection, TLS, clock, FHIR, sign-in, rights
+//	Server   proxy, name, connection, TLS, clock, FHIR, sign-in, rights;
+//	         of the second server the same, where all that is wrong is a warning
 //
 // The ports of analyzers are the command's to look at: they are opened by the
 // packages that only it knows.

@@ -1,6 +1,9 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // State is what a look at something came to.
 type State string
@@ -33,4 +36,17 @@ func (r Report) warn(check, text, hint string) {
 
 func (r Report) wrong(check, text, hint string) {
 	r(Finding{Check: check, State: Wrong, Text: text, Hint: hint})
+}
+
+// Shadow takes the findings about the second server: what is wrong there is a
+// warning, since no result waits for it.
+func (r Report) Shadow() Report {
+	table := strings.NewReplacer("[server", "[shadow") // looked at like the first, which is where the words are from
+	return func(f Finding) {
+		f.Check, f.Text, f.Hint = "shadow", f.Check+": "+table.Replace(f.Text), table.Replace(f.Hint)
+		if f.State == Wrong {
+			f.State = Warning
+		}
+		r(f)
+	}
 }

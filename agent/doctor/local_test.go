@@ -46,6 +46,9 @@ func TestLocal(t *testing.T) {
 			cfg.Secrets = []config.SecretUse{
 				{Key: "server.auth.password_file", Secret: config.FileSecret("/no/such/file")}, {Key: "server.auth.client_secret", Secret: config.Inline("hunter2")}}
 		}, want: []string{"wrong secret: server.auth.password_file", "fine secret: server.auth.client_secret can be read", "! hunter2"}},
+		"secret of the shadow": {set: func(_ *testing.T, cfg *config.Config) {
+			cfg.Secrets = []config.SecretUse{{Key: "shadow.auth.password_file", Secret: config.FileSecret("/no/such/file")}}
+		}, want: []string{"warning secret: shadow.auth.password_file", "! wrong"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := &config.Config{}

@@ -66,6 +66,7 @@ type patient struct {
 	out         outbound.Options
 	bots        []string
 	heartbeat   bool
+	shadow      bool // it is the second server
 }
 
 func examine(t *testing.T, p patient) (said findings) {
@@ -83,7 +84,11 @@ func examine(t *testing.T, p patient) (said findings) {
 		t.Fatal(err)
 	}
 	s := doctor.Server{URL: p.base, TokenURL: p.token, Timeout: 5 * time.Second, HTTP: c, Tokens: c, Auth: a, Resources: len(p.bots) == 0, Bots: p.bots, Heartbeat: p.heartbeat}
-	s.Examine(t.Context(), func(f doctor.Finding) { said = append(said, f) })
+	var r doctor.Report = func(f doctor.Finding) { said = append(said, f) }
+	if p.shadow {
+		r = r.Shadow()
+	}
+	s.Examine(t.Context(), r)
 	return said
 }
 
@@ -126,6 +131,12 @@ func TestServer(t *testing.T) {
 			want: []string{"fine rights: the client may search Device, Specimen, Observation, DiagnosticReport; create, and the update of Device that heartbeat needs, are not tried"}},
 		"heartbeat beside bots": {change: func(p *patient) { p.heartbeat, p.bots = true, []string{"b1"} },
 			want: []string{"fine rights: the client may search Device; create, and the update", "! Specimen"}},
+		"shadow": {change: func(p *patient) { p.shadow = true }, want: []string{"fine shadow: fhir: FHIR 4.0.1", "fine shadow: sign-in: by OAuth2",
+			"fine shadow: rights: the client may search Device, Specimen, Observation, DiagnosticReport", "! warning"}},
+		"shadow, wrong": {change: func(p *patient) { p.shadow, p.method, p.token, p.secret = true, "basic", "", "wrong" },
+			want: []string{"warning shadow: rights: the server rejects the credentials (401)", "! wrong"}},
+		"shadow, down": {change: func(p *patient) { p.shadow, p.base = true, "http://127.0.0.1:1/fhir/R4" },
+			want: []string{"warning shadow: connection: no connection to 127.0.0.1:1, the server: ", "! wrong"}},
 		"bot": {change: func(p *patient) { p.bots = []string{"b1"} }, want: []string{"wrong rights", "Bot", "! Specimen"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,6 +162,16 @@ func TestServer(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestShadowWords: what is said of the second server names its own table.
+func TestShadowWords(t *testing.T) {
+	var got doctor.Finding
+	var r doctor.Report = func(f doctor.Finding) { got = f }
+	r.Shadow()(doctor.Finding{Check: "server", State: doctor.Wrong, Text: "url of [server] is odd", Hint: "see [server.auth]"})
+	if want := (doctor.Finding{Check: "shadow", State: doctor.Warning, Text: "server: url of [shadow] is odd", Hint: "see [shadow.auth]"}); got != want {
+		t.Errorf("%+v", got)
 	}
 }
 

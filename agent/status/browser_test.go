@@ -61,3 +61,28 @@ func TestPageIsTold(t *testing.T) {
 		t.Errorf("the page was loaded anew (%v), or what was open is closed (%v)", !same, !open)
 	}
 }
+
+// TestPageShowsSecondServer: a second server that is set up appears on the open page,
+// tells when it is away, and goes with its configuration. The headline stays calm.
+func TestPageShowsSecondServer(t *testing.T) {
+	var shown atomic.Pointer[Snapshot]
+	show := func(change func(*Snapshot)) {
+		s := with(change)
+		shown.Store(&s)
+	}
+	show(func(*Snapshot) {})
+	addr := start(t, Options{Source: fakeSource{func() Snapshot { return *shown.Load() }, func() error { return nil }}})
+	b := pagetest.Open(t)
+	b.Do(chromedp.Navigate("http://"+addr+"/"), chromedp.WaitVisible("h1", chromedp.ByQuery))
+	show(shadowed)
+	b.Until("#shadow", "Gets what comes from xn-550 and cobas-c311 as well")
+	b.Until("#shadow .facts", "next.example.org/fhir/R4")
+	b.Until("#shadow .facts", "1,234 messages")
+	show(shadowAway)
+	b.Until("#shadow dd.wrong", "The server does not answer")
+	b.Until("#shadow .todo", "whether the second server is up")
+	b.Until("#shadow .todo", "the server answered 422")
+	b.Until("h1", judge(healthy()).text)
+	show(func(*Snapshot) {})
+	b.Do(chromedp.WaitNotPresent("#shadow", chromedp.ByQuery))
+}

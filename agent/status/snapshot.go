@@ -10,6 +10,7 @@ type Snapshot struct {
 	Agent     Agent      `json:"agent"`
 	Config    Config     `json:"config"`
 	Server    Upstream   `json:"server"`
+	Shadow    *Upstream  `json:"shadow,omitempty"` // the second server, nil if there is none
 	Spool     Spool      `json:"spool"`
 	Analyzers []Analyzer `json:"analyzers"` // in the order of the configuration
 }
@@ -153,6 +154,8 @@ type Shadow struct {
 	Delivered     uint64 `json:"delivered"`
 	Refused       uint64 `json:"refused"`        // passed over: the server did not take them, or a person must look
 	RefusedReason string `json:"refused_reason"` // of the last
+	LastDelivered Time   `json:"last_delivered"`
+	LastRefused   Time   `json:"last_refused"`
 	WaitingReason string `json:"waiting_reason"` // why its next message does not go on its way; "" if it does
 	WaitingSince  Time   `json:"waiting_since"`
 }

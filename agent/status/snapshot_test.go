@@ -70,6 +70,7 @@ func TestSnapshotGolden(t *testing.T) {
 		fellBack(s)
 		spoolFull(s)
 		diskLow(s)
+		shadowAway(s)
 	})
 	for name, s := range map[string]Snapshot{"full": full, "zero": {}, "zero-analyzer": {Analyzers: []Analyzer{{}}}} {
 		t.Run(name, func(t *testing.T) {

@@ -82,6 +82,21 @@ func diskLow(s *Snapshot) {
 	s.Spool.Warning, s.Spool.DiskFree = "the disk is 93 % full", 3<<30
 }
 
+// shadowed gives two analyzers a second server.
+func shadowed(s *Snapshot) {
+	s.Shadow = &Upstream{URL: "https://next.example.org/fhir/R4", Reachable: true, LastSuccess: before(9 * time.Second),
+		Auth: Auth{Method: "basic", Since: before(5 * time.Hour)}}
+	s.Analyzers[0].Shadow = &Shadow{Delivered: 1203, LastDelivered: before(9 * time.Second)}
+	s.Analyzers[2].Shadow = &Shadow{Delivered: 31, LastDelivered: before(40 * time.Minute)}
+}
+
+// shadowAway is a second server that refused something, and is away now.
+func shadowAway(s *Snapshot) {
+	shadowed(s)
+	s.Shadow.Reachable, s.Shadow.WaitingCause, s.Shadow.WaitingReason = false, CauseNetwork, "dial tcp 10.9.8.7:443: connection refused"
+	s.Analyzers[2].Shadow.Refused, s.Analyzers[2].Shadow.RefusedReason, s.Analyzers[2].Shadow.LastRefused = 2, "the server answered 422", before(3*time.Hour)
+}
+
 // hostile tries to break out of the page and of the terminal.
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>` + "\x1b[2J\x1b]0;owned\a\u202e\r\n{{.}}'&lt;"
 
@@ -120,6 +135,8 @@ func states() []state {
 		{name: "fallback", snapshot: with(fellBack)},
 		{name: "spool-full", snapshot: with(spoolFull)},
 		{name: "disk-low", snapshot: with(diskLow)},
+		{name: "shadow", snapshot: with(shadowed)},
+		{name: "shadow-away", snapshot: with(shadowAway)},
 		{name: "everything", snapshot: with(func(s *Snapshot) {
 			linkDown(s, 0)
 			serverAway(s)
@@ -138,6 +155,9 @@ func states() []state {
 			s.Agent.Name, s.Agent.Version, s.Spool.Reason, s.Spool.Warning = hostile, hostile, hostile, hostile
 			s.Server.URL, s.Server.WaitingReason, s.Server.Auth.Reason = "https://u:secret@x/"+hostile, hostile, hostile
 			s.Server.Auth.Method, s.Server.Auth.Fallback = hostile, true
+			shadowAway(s)
+			s.Shadow.URL, s.Shadow.WaitingReason, s.Shadow.Auth.Method, s.Shadow.Auth.Reason = "https://u:secret@x/"+hostile, hostile, hostile, hostile
+			s.Analyzers[2].Shadow.RefusedReason = hostile
 			s.Analyzers[1].Name = "検査室の分析装置その一番と二番と三番"
 			s.Analyzers[1].Link = hostile
 			s.Analyzers[2].Name = "an-analyzer-with-a-name-that-somebody-found-funny-to-make-this-long"

@@ -38,6 +38,10 @@ func WriteTable(w io.Writer, s Snapshot, color bool) {
 	t.fact("Server", address(s.Server.URL))
 	t.fact("", serverLine(s))
 	t.fact("Sign-in", signInLine(s))
+	if s.Shadow != nil {
+		t.fact("Shadow", address(s.Shadow.URL))
+		t.fact("", shadowLine(s))
+	}
 	t.fact("Stored", spoolLine(s))
 	t.line("")
 	t.analyzers(s)
@@ -98,7 +102,7 @@ func serverLine(s Snapshot) string {
 }
 
 func signInLine(s Snapshot) string {
-	word := signIn(s).Value
+	word := signIn(s.Server.Auth, s.now()).Value
 	if !s.Server.Auth.TokenExpires.IsZero() {
 		word += ", token " + strings.ToLower(tokenWords(s))
 	}

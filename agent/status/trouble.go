@@ -44,23 +44,8 @@ func serverTrouble(s Snapshot) []trouble {
 	if v.WaitingReason == "" && (v.Reachable || v.LastSuccess.IsZero()) {
 		return slowTrouble(s) // well, or not tried yet
 	}
-	t := trouble{level: LevelWarn, text: "The server does not answer"}
-	todo := "Check this computer's network, and whether the server is up."
-	if v.Reachable {
-		t.text = "The server takes no results just now"
-		todo = "labcourier keeps trying. If it stays so, tell whoever runs the server."
-	}
-	switch v.WaitingCause {
-	case CauseServer:
-		t.text = "The server answers with errors"
-		todo = "Tell whoever runs the server; labcourier keeps trying."
-	case CauseCredentials:
-		t.level, t.text = LevelBad, "The server refuses labcourier's credentials"
-		todo = "Check the client id and the secret in the configuration: the secret may have expired or been replaced."
-	case CauseForbidden:
-		t.level, t.text = LevelBad, "The server does not let labcourier write"
-		todo = "Ask the server's administrator to give this client labcourier's access policy."
-	}
+	level, text, todo := serverWords(v)
+	t := trouble{level: level, text: text}
 	if oldest(s) >= lateAfter {
 		t.level = LevelBad
 	}
@@ -76,6 +61,24 @@ func serverTrouble(s Snapshot) []trouble {
 		t.advice = append(t.advice, "The last try: "+ended(v.WaitingReason))
 	}
 	return []trouble{t}
+}
+
+// serverWords tells what is wrong with a server, and what to do.
+func serverWords(v Upstream) (level Level, text, todo string) {
+	switch v.WaitingCause {
+	case CauseServer:
+		return LevelWarn, "The server answers with errors", "Tell whoever runs the server; labcourier keeps trying."
+	case CauseCredentials:
+		return LevelBad, "The server refuses labcourier's credentials",
+			"Check the client id and the secret in the configuration: the secret may have expired or been replaced."
+	case CauseForbidden:
+		return LevelBad, "The server does not let labcourier write",
+			"Ask the server's administrator to give this client labcourier's access policy."
+	}
+	if v.Reachable {
+		return LevelWarn, "The server takes no results just now", "labcourier keeps trying. If it stays so, tell whoever runs the server."
+	}
+	return LevelWarn, "The server does not answer", "Check this computer's network, and whether the server is up."
 }
 
 // slowTrouble is about messages that wait although nothing is known to be wrong

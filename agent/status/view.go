@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // view is what the page's template shows: words, no arithmetic.
@@ -22,6 +23,7 @@ type view struct {
 	Analyzers []card
 	Day       *strip
 	Server    []fact
+	Shadow    *shadowCard
 	Spool     []fact
 	Demo      bool
 	Messages  bool // there is a message browser
@@ -55,7 +57,7 @@ func newView(s Snapshot, arrivals []Arrival, demo bool) view {
 	w := view{
 		Level: v.level, Word: v.level.Word(), Text: unbroken(v.text), Advice: v.advice, Announce: v.announce,
 		Agent: s.Agent, Clock: now.Local().Format("15:04"), Demo: demo,
-		Way: way(s), Server: serverFacts(s), Spool: spoolFacts(s),
+		Way: way(s), Server: serverFacts(s), Shadow: newShadowCard(s), Spool: spoolFacts(s),
 	}
 	if s.Config.Digest != "" {
 		w.Config = clean(configLine(s))
@@ -136,7 +138,7 @@ func serverFacts(s Snapshot) []fact {
 		{Name: "Address", Value: address(v.URL)},
 		{Name: "State", Value: word, State: state},
 		{Name: "Last success", Value: ago(now, v.LastSuccess), Time: v.LastSuccess.RFC3339()},
-		signIn(s),
+		signIn(v.Auth, now),
 	}
 	if v.Auth.Reason != "" {
 		all = append(all, fact{Name: "Because", Value: ended(capital(v.Auth.Reason))})
@@ -152,8 +154,7 @@ func serverFacts(s Snapshot) []fact {
 }
 
 // signIn tells the method in use, and since when.
-func signIn(s Snapshot) fact {
-	a := s.Server.Auth
+func signIn(a Auth, now time.Time) fact {
 	f := fact{Name: "Sign-in", Time: a.Since.RFC3339()}
 	switch a.Method {
 	case "":
@@ -168,7 +169,7 @@ func signIn(s Snapshot) fact {
 		f.Value, f.State = f.Value+" instead of OAuth2", "wrong"
 	}
 	if !a.Since.IsZero() {
-		f.Value += " for " + span(s.now().Sub(a.Since.Time))
+		f.Value += " for " + span(now.Sub(a.Since.Time))
 	}
 	return f
 }

@@ -97,24 +97,35 @@ func (p *program) examine(ctx context.Context, file string, report doctor.Report
 		}
 		tryPort(ctx, an, report)
 	}
-	up, err := agent.NewUpstream(cfg.Server, zerolog.Nop())
+	examineServer(ctx, cfg.Server, cfg.Enabled(), report)
+	switch shadowed := cfg.Shadowed(); {
+	case len(shadowed) > 0:
+		examineServer(ctx, *cfg.Shadow, shadowed, report.Shadow())
+	case cfg.Shadow != nil:
+		report(doctor.Finding{Check: "shadow", State: doctor.Warning, Text: "no analyzer delivers to the second server", Hint: "write shadow = true in an [[analyzer]], or remove [shadow]"})
+	}
+}
+
+// examineServer looks at a server as the agent uses it for these analyzers.
+func examineServer(ctx context.Context, s config.Server, of []config.Analyzer, report doctor.Report) {
+	up, err := agent.NewUpstream(s, zerolog.Nop())
 	if err != nil {
 		report(doctor.Finding{Check: "server", State: doctor.Wrong, Text: err.Error(), Hint: "see [server] and [server.auth]"})
 		return
 	}
-	serverOf(cfg, up).Examine(ctx, report)
+	serverOf(s, of, up).Examine(ctx, report)
 }
 
-func serverOf(cfg *config.Config, up agent.Upstream) doctor.Server {
+func serverOf(server config.Server, of []config.Analyzer, up agent.Upstream) doctor.Server {
 	s := doctor.Server{
-		URL: cfg.Server.URL, Timeout: cfg.Server.Timeout,
+		URL: server.URL, Timeout: server.Timeout,
 		HTTP: up.HTTP, Tokens: up.Tokens, Auth: up.Auth, UserAgent: "labcourier/" + version,
-		Heartbeat: cfg.Server.Heartbeat > 0,
+		Heartbeat: server.Heartbeat > 0,
 	}
-	if cfg.Server.Auth.Method != "basic" {
-		s.TokenURL = cfg.Server.Auth.TokenURL
+	if server.Auth.Method != "basic" {
+		s.TokenURL = server.Auth.TokenURL
 	}
-	for _, an := range cfg.Enabled() {
+	for _, an := range of {
 		if an.Deliver != "bot" {
 			s.Resources = true
 		} else if !slices.Contains(s.Bots, an.Bot) {

@@ -40,7 +40,7 @@ func TestShadow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.Analyzers[0].Shadow != nil || s.Spool.Delivered > 52 || !s.Server.Reachable {
+			if s.Shadow == nil || !strings.Contains(s.Shadow.URL, address) || s.Analyzers[0].Shadow != nil || s.Spool.Delivered > 52 || !s.Server.Reachable {
 				t.Fatalf("%+v, %+v, %+v", s.Analyzers[0].Shadow, s.Spool, s.Server)
 			}
 			if d := s.Analyzers[1].Shadow; d.Delivered == want && (want > 0 || d.WaitingReason != "") {
@@ -51,7 +51,7 @@ func TestShadow(t *testing.T) {
 		t.Fatalf("not %d", want)
 		return nil
 	}
-	if s := shadow(0); s.WaitingSince.IsZero() {
+	if s := shadow(0); s.WaitingSince.IsZero() || !s.LastDelivered.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	_, end, err := second.Start(address)
@@ -70,8 +70,11 @@ func TestShadow(t *testing.T) {
 	stop = w.startInProcess(t)
 	defer stop()
 	w.send(t, 1)
-	if s := shadow(21); s.Refused != 0 {
+	if s := shadow(21); s.Refused != 0 || s.LastDelivered.IsZero() {
 		t.Errorf("%+v", s)
+	}
+	if err := w.server.Wait(t.Context(), "DiagnosticReport", 52); err != nil {
+		t.Fatal(err)
 	}
 	if faults := append(w.faults(), append(second.Duplicates(), second.Dangling()...)...); len(faults) > 0 {
 		t.Error(faults)
