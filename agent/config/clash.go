@@ -12,20 +12,23 @@ type taken struct {
 	devices  map[string]foundAnalyzer
 	connects map[string]foundAnalyzer
 	folders  map[string]foundAnalyzer
-	listens  map[uint16][]listener // by port
+	listens  map[uint16][]listener // by port; the status endpoint's too
 }
 
-// listener is an analyzer that is connected to.
+// listener is a key that names an address to listen on.
 type listener struct {
-	foundAnalyzer
+	who     string // the key and its line, for a message
 	address listenAddress
 }
 
-// clashes tells what two analyzers, or an analyzer and the status page, cannot
+// clashes tells what two analyzers, or an analyzer and the status endpoint, cannot
 // both have. Names clash always, links only of analyzers that are enabled.
 func (c *checker) clashes(status table, s Status, found []foundAnalyzer) {
 	t := taken{map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[string]foundAnalyzer{}, map[uint16][]listener{}}
-	page, pageOK := parsedAddress(s.Listen)
+	t.listen(status, s.Listen)
+	if s.Remote != nil {
+		t.listen(status.sub("remote"), s.Remote.Listen)
+	}
 	for _, a := range found {
 		t.name(a)
 		if !a.Enabled {
@@ -34,13 +37,8 @@ func (c *checker) clashes(status table, s Status, found []foundAnalyzer) {
 		t.device(a)
 		t.connect(a)
 		t.folder(a)
-		t.listen(a)
-		if l, ok := a.listens(); ok && pageOK && l.clashes(page) {
-			where := "the status page has"
-			if n := status.n.get("listen"); n != nil {
-				where = fmt.Sprintf("the status page has (line %d)", n.at.line)
-			}
-			a.sub("tcp").fault("listen", "is the address that "+where, "give one of them another port")
+		if a.TCP != nil && a.TCP.Connect == "" {
+			t.listen(a.sub("tcp"), a.TCP.Listen)
 		}
 	}
 }
@@ -102,18 +100,25 @@ func (t taken) folder(a foundAnalyzer) {
 	}
 }
 
-func (t taken) listen(a foundAnalyzer) {
-	mine, ok := a.listens()
+// listen: in is the table with the key listen.
+func (t taken) listen(in table, value string) {
+	mine, ok := parsedAddress(value)
 	if !ok || mine.port == 0 {
 		return
 	}
-	for _, b := range t.listens[mine.port] {
-		if mine.clashes(b.address) {
-			a.sub("tcp").fault("listen", "is an address that "+b.who("tcp", "listen")+" takes", "give each analyzer a port of its own")
+	for _, other := range t.listens[mine.port] {
+		if mine.clashes(other.address) {
+			in.fault("listen", "is an address that "+other.who+" takes", "give one of them another port; 0.0.0.0 and [::] take a port of every address")
 			return
 		}
 	}
-	t.listens[mine.port] = append(t.listens[mine.port], listener{a, mine})
+	who := in.path.sub("listen").label
+	if n := in.n.get("listen"); n != nil {
+		who += fmt.Sprintf(" (line %d)", n.at.line)
+	} else {
+		who += " (by default)"
+	}
+	t.listens[mine.port] = append(t.listens[mine.port], listener{who, mine})
 }
 
 // who names the other analyzer of a clash and where it has what.
@@ -123,13 +128,6 @@ func (a foundAnalyzer) who(link, key string) string {
 		at = n.at
 	}
 	return fmt.Sprintf("%s (line %d)", a.path.what(), at.line)
-}
-
-func (a foundAnalyzer) listens() (listenAddress, bool) {
-	if a.TCP == nil || a.TCP.Connect != "" {
-		return listenAddress{}, false
-	}
-	return parsedAddress(a.TCP.Listen)
 }
 
 // parsedAddress is address for a value that was judged already.
