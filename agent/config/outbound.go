@@ -1,11 +1,8 @@
 package config
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"net/url"
-	"slices"
-	"time"
 )
 
 // clientCertificate checks the certificate that this client shows.
@@ -21,52 +18,8 @@ func (t table) clientCertificate(s *Server) {
 		}
 		return
 	}
-	s.CertFile, s.CertKeyFile = t.c.abs(s.CertFile), t.c.abs(s.CertKeyFile)
-	keyKey := "cert_key_file"
-	if !t.has(keyKey) {
-		s.CertKeyFile, keyKey = s.CertFile, "cert_file" // both in one file
-	}
-	t.c.secrets = append(t.c.secrets, SecretUse{Key: t.path.sub(keyKey).key, Where: s.CertKeyFile, Secret: FileSecret(s.CertKeyFile)})
-	before := len(t.c.faults)
-	t.certificates("cert_file", s.CertFile, "the client's")
-	if len(t.c.faults) == before || keyKey != "cert_file" {
-		t.secretFile(keyKey, s.CertKeyFile)
-	}
-	if len(t.c.faults) > before {
-		return
-	}
-	pair, err := s.certificate()
-	if err != nil {
-		t.fault(keyKey, "holds no private key without a passphrase that belongs to the certificate of cert_file",
-			"name the key that was made with the certificate request, in PEM form; take a passphrase off with openssl pkey")
-		return
-	}
-	t.expiry(pair.Leaf, time.Now())
-}
-
-func (s *Server) certificate() (tls.Certificate, error) { return keyPair(s.CertFile, s.CertKeyFile) }
-
-// expirySoon is how long before its end a certificate is warned of.
-const expirySoon = 30 * 24 * time.Hour
-
-// validity warns of a certificate that is not, or not for long, good.
-func (t table) validity(leaf *x509.Certificate, now time.Time) {
-	const hint = "have it renewed; new files are picked up without a restart"
-	switch left := leaf.NotAfter.Sub(now); {
-	case left <= 0:
-		t.warn("cert_file", "names a certificate that has expired", hint)
-	case left < expirySoon:
-		t.warn("cert_file", "names a certificate that expires on "+leaf.NotAfter.UTC().Format(time.DateOnly), hint)
-	case leaf.NotBefore.After(now):
-		t.warn("cert_file", "names a certificate that is not valid yet", "check this computer's clock")
-	}
-}
-
-// expiry is validity for a client's certificate.
-func (t table) expiry(leaf *x509.Certificate, now time.Time) {
-	t.validity(leaf, now)
-	if len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny) {
-		t.warn("cert_file", "names a certificate that is not made for clients", "ask the authority for one with the extended key usage clientAuth")
+	if leaf := t.keyPair(&s.CertFile, &s.CertKeyFile, "the client's"); leaf != nil {
+		t.madeFor(leaf, x509.ExtKeyUsageClientAuth, "clients", "clientAuth")
 	}
 }
 

@@ -3,9 +3,6 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"os"
-	"slices"
-	"time"
 
 	"github.com/labcourier/labcourier/agent/secretfile"
 )
@@ -49,49 +46,17 @@ func (t table) serverCertificate(s *StatusRemote) {
 	if !t.need("cert_file", s.CertFile, "name this computer's certificate in PEM form, with those between it and the authority's; without TLS no other computer is served") {
 		return
 	}
-	s.CertFile, s.CertKeyFile = t.c.abs(s.CertFile), t.c.abs(s.CertKeyFile)
-	keyKey := "cert_key_file"
-	if !t.has(keyKey) {
-		s.CertKeyFile, keyKey = s.CertFile, "cert_file" // both in one file
-	}
-	t.c.secrets = append(t.c.secrets, SecretUse{Key: t.path.sub(keyKey).key, Where: s.CertKeyFile, Secret: FileSecret(s.CertKeyFile)})
-	before := len(t.c.faults)
-	t.certificates("cert_file", s.CertFile, "this computer's")
-	if len(t.c.faults) == before || keyKey != "cert_file" {
-		t.secretFile(keyKey, s.CertKeyFile)
-	}
-	if len(t.c.faults) > before {
+	leaf := t.keyPair(&s.CertFile, &s.CertKeyFile, "this computer's")
+	if leaf == nil {
 		return
 	}
-	pair, err := s.Certificate()
-	if err != nil {
-		t.fault(keyKey, "holds no private key without a passphrase that belongs to the certificate of cert_file",
-			"name the key that was made with the certificate request, in PEM form; take a passphrase off with openssl pkey")
-		return
-	}
-	t.validity(pair.Leaf, time.Now())
-	if len(pair.Leaf.DNSNames)+len(pair.Leaf.IPAddresses) == 0 {
+	if len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 {
 		t.fault("cert_file", "names a certificate without a name or an address that a browser could ask for", "have one made with this computer's name as a subjectAltName")
 	}
-	usable := []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageAny}
-	if len(pair.Leaf.ExtKeyUsage) > 0 && !slices.ContainsFunc(pair.Leaf.ExtKeyUsage, func(u x509.ExtKeyUsage) bool { return slices.Contains(usable, u) }) {
-		t.warn("cert_file", "names a certificate that is not made for servers", "ask the authority for one with the extended key usage serverAuth")
-	}
+	t.madeFor(leaf, x509.ExtKeyUsageServerAuth, "servers", "serverAuth")
 }
 
 // Certificate reads the certificate with its key.
 func (s *StatusRemote) Certificate() (tls.Certificate, error) {
-	return keyPair(s.CertFile, s.CertKeyFile)
-}
-
-func keyPair(certFile, keyFile string) (tls.Certificate, error) {
-	cert, err := os.ReadFile(certFile)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	key, err := secretfile.Read(keyFile)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.X509KeyPair(cert, []byte(key))
+	return secretfile.KeyPair(s.CertFile, s.CertKeyFile)
 }

@@ -73,7 +73,7 @@ func build(o Options, l limits) (*http.Transport, error) {
 		return nil, err
 	}
 	if o.CertFile != "" {
-		pair, err := certificate(o.CertFile, o.CertKeyFile)
+		pair, err := secretfile.KeyPair(o.CertFile, o.CertKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("read the client's certificate %s: %w", o.CertFile, err)
 		}
@@ -92,18 +92,6 @@ func build(o Options, l limits) (*http.Transport, error) {
 		HTTP2:                 &http.HTTP2Config{SendPingTimeout: l.ping, PingTimeout: l.ping},
 	}
 	return t, o.throughProxy(t)
-}
-
-func certificate(certFile, keyFile string) (tls.Certificate, error) {
-	cert, err := os.ReadFile(certFile)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	key, err := secretfile.Read(keyFile)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.X509KeyPair(cert, []byte(key))
 }
 
 // Roots is the system's certificates with those of the file added, nil (which
