@@ -32,6 +32,9 @@ const (
 // Link is the receiving half of LIS01-A2 section 6: establishment, transfer and
 // termination. It is not safe for concurrent use.
 type Link struct {
+	session.Tally
+	session.Sequel
+
 	opts      Options
 	dec       Decoder
 	msg       assembler
@@ -46,15 +49,13 @@ type Link struct {
 	ackedENQ time.Time
 	fresh    bool // nothing came since ENQ was acknowledged
 
-	after     func(error) session.Step // what follows Step.Store
-	unsettled []byte                   // a message ended by EOT that could not be stored yet
+	unsettled []byte // a message ended by EOT that could not be stored yet
 
 	gone bool // the connection is, and storing that was tried a last time
 
 	bare   headerFinder // among what stands outside of sessions
 	pieces []session.Piece
 	reply  [1]byte
-	counts map[string]uint64
 }
 
 var _ session.Link = (*Link)(nil)
@@ -74,7 +75,6 @@ func NewLink(o Options, accepting func() error) *Link {
 			NoCRLF:     o.FrameEnd == "any",
 		},
 		accepting: accepting,
-		counts:    map[string]uint64{},
 	}
 }
 
@@ -104,7 +104,7 @@ func (l *Link) Feed(now time.Time, p []byte) (n int, s session.Step) {
 			case l.bare.next(c) != nil:
 				return n, session.Step{Refused: "records come without frames (if this analyzer sends them so: astm = { framing = \"none\" })"}
 			}
-			l.count("noise_bytes", noise(p[n-1:n]))
+			l.Count("noise_bytes", noise(p[n-1:n]))
 			continue
 		}
 		if c := p[n]; !l.dec.Inside() && c != STX {
@@ -117,7 +117,7 @@ func (l *Link) Feed(now time.Time, p []byte) (n int, s session.Step) {
 			case EOT:
 				return n, l.endOfTransmission()
 			default:
-				l.count("noise_bytes", noise(p[n-1:n]))
+				l.Count("noise_bytes", noise(p[n-1:n]))
 			}
 			continue
 		}
@@ -143,14 +143,14 @@ func (l *Link) Silence(now time.Time) session.Step {
 	switch c {
 	case ENQ:
 		l.dec.Reset()
-		l.count("cut_frames", 1)
+		l.Count("cut_frames", 1)
 		return l.enquiry(now)
 	case EOT:
 		l.dec.Reset()
-		l.count("cut_frames", 1)
+		l.Count("cut_frames", 1)
 		return l.endOfTransmission()
 	}
-	l.count("timeouts", 1)
+	l.Count("timeouts", 1)
 	return l.end("nothing came for 30 s in the middle of the session")
 }
 
@@ -167,35 +167,10 @@ func (l *Link) HangUp(now time.Time) session.Step {
 	return l.end("the connection ended in the middle of the session")
 }
 
-// Stored tells how storing Step.Store went.
-func (l *Link) Stored(_ time.Time, err error) session.Step {
-	after := l.after
-	l.after = nil
-	if after == nil {
-		return session.Step{}
-	}
-	return after(err)
-}
-
-// Counts hands out what was counted since it was last called.
-func (l *Link) Counts() map[string]uint64 {
-	c := l.counts
-	if len(c) > 0 {
-		l.counts = map[string]uint64{}
-	}
-	return c
-}
-
 // byte is an answer of one byte.
 func (l *Link) byte(c byte) []byte {
 	l.reply[0] = c
 	return l.reply[:]
-}
-
-func (l *Link) count(name string, n uint64) {
-	if n > 0 {
-		l.counts[name] += n
-	}
 }
 
 // noise counts the bytes between frames that mean something is wrong: CR and LF
@@ -226,10 +201,10 @@ func restricted(text []byte) (n uint64) {
 // enquiry answers ENQ. What an earlier session left is brought to an end first.
 func (l *Link) enquiry(now time.Time) session.Step {
 	if l.awake {
-		l.count("restarts", 1)
+		l.Count("restarts", 1)
 	}
 	if l.unsettled != nil {
-		l.after = func(err error) session.Step {
+		l.After(func(err error) session.Step {
 			if err != nil {
 				return l.busy(err)
 			}
@@ -237,12 +212,12 @@ func (l *Link) enquiry(now time.Time) session.Step {
 			s := l.bid(now)
 			s.Whole = 1
 			return s
-		}
+		})
 		return l.store(session.Piece{Stage: drivers.Complete, Payload: l.unsettled})
 	}
 	if left, ok := l.leftover("the analyzer began a new session before it ended the message"); ok {
 		// It is kept if it can be; the analyzer is about to send it again.
-		l.after = func(error) session.Step { return l.bid(now) }
+		l.After(func(error) session.Step { return l.bid(now) })
 		return l.store(left)
 	}
 	return l.bid(now)
@@ -272,7 +247,7 @@ func (l *Link) store(p ...session.Piece) session.Step {
 // repeatedEnquiry answers ENQ in a session, unless it is the same bid twice.
 func (l *Link) repeatedEnquiry(now time.Time) (s session.Step, asked bool) {
 	if l.fresh && now.Sub(l.ackedENQ) < doubleENQ {
-		l.count("double_enq", 1)
+		l.Count("double_enq", 1)
 		return session.Step{}, false
 	}
 	return l.enquiry(now), true
@@ -286,16 +261,16 @@ func (l *Link) neutral() {
 
 // frame judges a frame by LIS01-A2 6.3.2 and 6.3.3.
 func (l *Link) frame(f Frame) session.Step {
-	l.count("frames", 1)
+	l.Count("frames", 1)
 	if f.Fault != FaultNone {
 		if f.Fault == FaultChecksum {
-			l.count("checksum_errors", 1)
+			l.Count("checksum_errors", 1)
 		}
 		return session.Step{Reply: l.byte(NAK), Refused: string(f.Fault)}
 	}
 	if f.Number == l.last && bytes.Equal(f.Text, l.lastText) {
 		// Our ACK was lost and the frame sent again (6.3.2.2): it is in already.
-		l.count("repeated_frames", 1)
+		l.Count("repeated_frames", 1)
 		return session.Step{Reply: l.byte(ACK)}
 	}
 	if f.Number != l.expect || l.skipped {
@@ -303,7 +278,7 @@ func (l *Link) frame(f Frame) session.Step {
 		// Seven frames later its numbers would fit again, and a message with a
 		// hole in it would look whole: refuse all until it begins anew.
 		l.skipped = true
-		l.count("wrong_frame_numbers", 1)
+		l.Count("wrong_frame_numbers", 1)
 		return session.Step{Reply: l.byte(NAK), Refused: "frame number out of order"}
 	}
 	if len(l.msg.buf)+len(f.Text) > l.opts.MaxMessage {
@@ -330,7 +305,7 @@ func (l *Link) take(f Frame) session.Step {
 			return session.Step{Reply: l.byte(NAK), Refused: "cannot store now: " + err.Error()}
 		}
 		l.msg.keep(rest)
-		l.count("restricted_characters", restricted(f.Text))
+		l.Count("restricted_characters", restricted(f.Text))
 		l.last, l.lastText, l.open = f.Number, append(l.lastText[:0], f.Text...), !f.Final
 		l.expect = '0' + (l.expect-'0'+1)&7
 		return session.Step{Reply: l.byte(ACK), Whole: len(whole)}
@@ -338,7 +313,7 @@ func (l *Link) take(f Frame) session.Step {
 	if len(l.pieces) == 0 {
 		return accept(nil)
 	}
-	l.after = accept
+	l.After(accept)
 	return session.Step{Store: l.pieces}
 }
 
@@ -361,13 +336,13 @@ func (l *Link) endOfTransmission() session.Step {
 // the message stays a durable draft, and the next ENQ tries again before it is
 // acknowledged.
 func (l *Link) settle() session.Step {
-	l.after = func(err error) session.Step {
+	l.After(func(err error) session.Step {
 		if err != nil {
 			return session.Step{}
 		}
 		l.unsettled = nil
 		return session.Step{Whole: 1}
-	}
+	})
 	return l.store(session.Piece{Stage: drivers.Complete, Payload: l.unsettled})
 }
 

@@ -20,15 +20,16 @@ import (
 // There is no checksum and no frame number, so bytes that were disturbed on the
 // way are not seen: TCP sees to that, a serial line does not.
 type rawLink struct {
+	session.Tally
+	session.Sequel
+
 	opts Options
 	head headerFinder
 	msg  []byte // the message that is coming in; empty: none is
 	tail int    // where its unfinished record begins
 
-	after  func(error) session.Step
 	pieces []session.Piece
 	reply  [1]byte
-	counts map[string]uint64
 }
 
 var (
@@ -40,7 +41,7 @@ func newRawLink(o Options) *rawLink {
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = defaultMaxMessage
 	}
-	return &rawLink{opts: o, counts: map[string]uint64{}}
+	return &rawLink{opts: o}
 }
 
 // Unanswered reports whether messages are not acknowledged: the analyzers of
@@ -123,7 +124,7 @@ func (l *rawLink) Silence(time.Time) session.Step {
 	case l.opts.IdleEnd > 0:
 		return l.complete(len(l.msg))
 	}
-	l.count("timeouts", 1)
+	l.Count("timeouts", 1)
 	return l.breakOff("nothing came for 30 s in the middle of the message (if its L record has no line end, or if it never sends one: astm = { idle_end = \"2s\" })")
 }
 
@@ -152,7 +153,7 @@ func (l *rawLink) breakOff(why string) session.Step {
 // analyzer that is answered keeps its message, and for another one the session
 // holds it.
 func (l *rawLink) put(p session.Piece, n int) session.Step {
-	l.after = func(err error) session.Step {
+	l.After(func(err error) session.Step {
 		rest := copy(l.msg, l.msg[n:])
 		l.msg, l.tail = l.msg[:rest], rest
 		if p.Stage != drivers.Complete {
@@ -167,7 +168,7 @@ func (l *rawLink) put(p session.Piece, n int) session.Step {
 			s.Reply = l.byte(answer)
 		}
 		return s
-	}
+	})
 	l.pieces = append(l.pieces[:0], p)
 	return session.Step{Store: l.pieces}
 }
@@ -177,31 +178,11 @@ func (l *rawLink) byte(c byte) []byte {
 	return l.reply[:]
 }
 
-// Stored tells how storing Step.Store went.
-func (l *rawLink) Stored(_ time.Time, err error) session.Step {
-	after := l.after
-	l.after = nil
-	if after == nil {
-		return session.Step{}
-	}
-	return after(err)
-}
-
 // Counts hands out what was counted since it was last called.
 func (l *rawLink) Counts() map[string]uint64 {
-	l.count("noise_bytes", l.head.noise)
+	l.Count("noise_bytes", l.head.noise)
 	l.head.noise = 0
-	c := l.counts
-	if len(c) > 0 {
-		l.counts = map[string]uint64{}
-	}
-	return c
-}
-
-func (l *rawLink) count(name string, n uint64) {
-	if n > 0 {
-		l.counts[name] += n
-	}
+	return l.Tally.Counts()
 }
 
 // headerFinder looks for the beginning of an H record among bytes that come one by

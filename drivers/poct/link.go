@@ -21,6 +21,8 @@ const (
 // Link is the data manager's side of POCT1-A2. It is pure: it does no input or
 // output and knows no time but what it is told. It is not safe for concurrent use.
 type Link struct {
+	session.Tally
+
 	opts      Options
 	split     Splitter
 	accepting func() error
@@ -37,7 +39,6 @@ type Link struct {
 
 	after  func(error, time.Time) session.Step
 	pieces []session.Piece
-	counts map[string]uint64
 }
 
 // request is something that we want of the device.
@@ -58,7 +59,7 @@ const (
 // NewLink returns a link before a conversation. Accepting is asked when a device
 // greets or has something new; an error refuses it.
 func NewLink(o Options, accepting func() error) *Link {
-	return &Link{opts: o, split: Splitter{Max: o.MaxMessage}, accepting: accepting, counts: map[string]uint64{}}
+	return &Link{opts: o, split: Splitter{Max: o.MaxMessage}, accepting: accepting}
 }
 
 // Wait is how long to wait for the next byte before calling Silence.
@@ -85,7 +86,7 @@ func (l *Link) Feed(now time.Time, p []byte) (n int, s session.Step) {
 			break
 		}
 	}
-	l.count("noise_bytes", l.split.Noise())
+	l.Count("noise_bytes", l.split.Noise())
 	if l.over {
 		n = len(p)
 	}
@@ -94,7 +95,7 @@ func (l *Link) Feed(now time.Time, p []byte) (n int, s session.Step) {
 
 // document judges a document.
 func (l *Link) document(now time.Time, d Document) session.Step {
-	l.count("documents", 1)
+	l.Count("documents", 1)
 	root := rootName(d.Raw)
 	if d.Fault == FaultNone {
 		e, err := readDocument(d.Raw, nil)
@@ -103,7 +104,7 @@ func (l *Link) document(now time.Time, d Document) session.Step {
 		}
 		d.Fault = Fault(err.Error())
 	}
-	l.count("bad_documents", 1)
+	l.Count("bad_documents", 1)
 	s := session.Step{Refused: string(d.Fault)}
 	if d.Fault.Fatal() {
 		l.over, s.Close = true, string(d.Fault)
@@ -157,18 +158,18 @@ func (l *Link) message(now time.Time, raw []byte, e *element) session.Step {
 	case "ACK":
 		return l.answered(now, e.child("ACK"))
 	case "ESC": // the device cannot do what we asked
-		l.count("refused_requests", 1)
+		l.Count("refused_requests", 1)
 		l.ended(0, or(e.child("ESC").value("ESC.esc_control_id"), e.child("ESC").value("ESC.control_id")))
 		return session.Step{Reply: l.next(now, ack(accepted, ""))}
 	}
-	l.count("unknown_messages", 1)
+	l.Count("unknown_messages", 1)
 	return session.Step{Reply: ack(refused, "this message is not supported"), Refused: "a message of a kind that is not known here"}
 }
 
 // hello begins a conversation.
 func (l *Link) hello(e *element) {
 	if l.greeted {
-		l.count("restarts", 1)
+		l.Count("restarts", 1)
 	}
 	l.greeted, l.asked, l.clockSet, l.started, l.continuous = true, nil, false, false, false
 	for _, d := range e.find("DSC").all("DSC.directives_supported_cd") {
@@ -232,11 +233,11 @@ func (l *Link) answered(now time.Time, ack *element) session.Step {
 	id := or(ack.value("ACK.ack_control_id"), ack.value("ACK.control_id"))
 	i := slices.IndexFunc(l.asked, func(r request) bool { return r.id != "" && r.id == id })
 	if i < 0 {
-		l.count("stray_acks", 1)
+		l.Count("stray_acks", 1)
 		return session.Step{}
 	}
 	if kind := or(ack.value("ACK.type_cd"), ack.value("ACK.type_id")); kind != accepted {
-		l.count("refused_requests", 1)
+		l.Count("refused_requests", 1)
 	} else if l.asked[i].kind == observations {
 		return session.Step{}
 	}
@@ -285,7 +286,7 @@ func (l *Link) Silence(now time.Time) session.Step {
 // give ends a connection that is good for nothing any more.
 func (l *Link) give(why string) session.Step {
 	l.over = true
-	l.count("timeouts", 1)
+	l.Count("timeouts", 1)
 	s := l.cutOff(why)
 	l.after = func(error, time.Time) session.Step { return session.Step{Close: why} }
 	if len(s.Store) > 0 {
@@ -307,19 +308,4 @@ func (l *Link) cutOff(why string) session.Step {
 		return session.Step{}
 	}
 	return l.store(session.Piece{Stage: drivers.Broken, Payload: bytes.Clone(rest), Fault: why})
-}
-
-// Counts hands out what was counted since it was last called.
-func (l *Link) Counts() map[string]uint64 {
-	c := l.counts
-	if len(c) > 0 {
-		l.counts = map[string]uint64{}
-	}
-	return c
-}
-
-func (l *Link) count(name string, n uint64) {
-	if n > 0 {
-		l.counts[name] += n
-	}
 }

@@ -18,7 +18,7 @@ func Split(raw []byte, s drivers.Section) (messages []drivers.Message, faults []
 	}
 	l := NewLink(o, func() error { return nil })
 	messages, faults = session.Split(KindName, "document", l, raw)
-	if l.counts["documents"] == 0 && len(messages) == 0 && len(faults) == 0 {
+	if l.Counted("documents") == 0 && len(messages) == 0 && len(faults) == 0 {
 		faults = append(faults, "there is no XML document in it")
 	}
 	return messages, faults

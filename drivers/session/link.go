@@ -74,6 +74,23 @@ type Ending interface {
 	HangUp(now time.Time) Step
 }
 
+// Sequel is what a [Link] does once it is told how Step.Store went. A Link that
+// embeds one has its Stored.
+type Sequel struct{ after func(error) Step }
+
+// After sets what follows the next Step.Store.
+func (q *Sequel) After(then func(error) Step) { q.after = then }
+
+// Stored tells how storing Step.Store went.
+func (q *Sequel) Stored(_ time.Time, err error) Step {
+	after := q.after
+	q.after = nil
+	if after == nil {
+		return Step{}
+	}
+	return after(err)
+}
+
 // Unanswered is implemented by links whose analyzer may get no answers. Such an
 // analyzer never sends anything twice.
 type Unanswered interface {

@@ -45,7 +45,7 @@ func (l *Link) add(text, end []byte) session.Step {
 	if len(l.pieces) == 0 {
 		return settled(nil)
 	}
-	l.after = settled
+	l.After(settled)
 	return session.Step{Store: l.pieces}
 }
 
@@ -64,7 +64,7 @@ func (l *Link) restart(text, end []byte) session.Step {
 		l.unsettled = left.Payload
 		return l.settle(l.busy, func() session.Step { return l.add(text, end) })
 	}
-	l.after = func(error) session.Step { return l.add(text, end) }
+	l.After(func(error) session.Step { return l.add(text, end) })
 	return l.store(left)
 }
 
@@ -81,7 +81,7 @@ func (l *Link) overflow(ends bool) session.Step {
 	if !ok {
 		return refused
 	}
-	l.after = func(error) session.Step { return refused }
+	l.After(func(error) session.Step { return refused })
 	return l.store(left)
 }
 

@@ -33,7 +33,7 @@ func (l *Link) end(fault string) (session.Piece, bool) {
 // settle stores what an end mark or a silence ended, and goes on with then, or
 // with refuse if it cannot be stored.
 func (l *Link) settle(refuse func(error) session.Step, then func() session.Step) session.Step {
-	l.after = func(err error) session.Step {
+	l.After(func(err error) session.Step {
 		if err != nil {
 			return refuse(err)
 		}
@@ -41,7 +41,7 @@ func (l *Link) settle(refuse func(error) session.Step, then func() session.Step)
 		s := then()
 		s.Whole++
 		return s
-	}
+	})
 	return l.store(session.Piece{Stage: drivers.Complete, Payload: l.unsettled})
 }
 
@@ -59,7 +59,7 @@ func (l *Link) Silence(time.Time) session.Step {
 			return l.idleFrame(text)
 		}
 		if !l.many() || l.answers() {
-			l.count("cut_frames", 1)
+			l.Count("cut_frames", 1)
 		}
 		why := fmt.Sprintf("nothing came for %s in the middle of a frame", l.Timeout)
 		if s := l.cutFrame(text, why); s.Asks() {
@@ -75,7 +75,7 @@ func (l *Link) Silence(time.Time) session.Step {
 	if l.Message.Idle > 0 {
 		return l.finish("")
 	}
-	l.count("timeouts", 1)
+	l.Count("timeouts", 1)
 	return l.finish(fmt.Sprintf("nothing came for %s in the middle of a message", l.Timeout))
 }
 

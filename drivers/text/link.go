@@ -12,6 +12,9 @@ import (
 // store go in, steps come out. It is pure: it does no input or output and knows
 // no time. It is not safe for concurrent use.
 type Link struct {
+	session.Tally
+	session.Sequel
+
 	*description
 	dec       decoder
 	accepting func() error
@@ -20,10 +23,8 @@ type Link struct {
 	broken  string // why that message cannot be whole any more
 	skipped bool   // a frame of it was refused: nothing more of it is taken
 
-	unsettled []byte                   // a message that a mark without answer ended, and that is not stored yet
-	after     func(error) session.Step // what follows Step.Store
+	unsettled []byte // a message that a mark without answer ended, and that is not stored yet
 	pieces    []session.Piece
-	counts    map[string]uint64
 }
 
 var (
@@ -42,7 +43,7 @@ func NewLink(o Options, accepting func() error) (*Link, error) {
 }
 
 func newLink(d *description, accepting func() error) *Link {
-	l := &Link{description: d, dec: decoder{framing: d.framing}, accepting: accepting, counts: map[string]uint64{}}
+	l := &Link{description: d, dec: decoder{framing: d.framing}, accepting: accepting}
 	l.dec.reset()
 	return l
 }
@@ -78,7 +79,7 @@ func (l *Link) Feed(_ time.Time, p []byte) (n int, s session.Step) {
 		}
 	}
 	if l.dec.noise > 0 {
-		l.count("noise_bytes", l.dec.noise)
+		l.Count("noise_bytes", l.dec.noise)
 		l.dec.noise = 0
 	}
 	return n, s
@@ -89,13 +90,13 @@ func (l *Link) found(e event) session.Step {
 	case whole:
 		return l.frame(e.text, e.end)
 	case badCheck:
-		l.count("check_errors", 1)
+		l.Count("check_errors", 1)
 		return l.refuseFrame(e.text, "the check of a frame differs from its text (frame.check says how it is computed)")
 	case tooLong:
-		l.count("long_frames", 1)
+		l.Count("long_frames", 1)
 		return l.refuseFrame(e.text, "a frame is longer than max_message, or its end mark is missing")
 	case cut:
-		l.count("cut_frames", 1)
+		l.Count("cut_frames", 1)
 		return l.cutFrame(e.text, "a frame began before the one before it had ended")
 	}
 	if bytes.IndexByte(l.Enquiry, e.byte) >= 0 {
@@ -157,7 +158,7 @@ func (l *Link) busy(err error) session.Step {
 
 // frame takes a good frame.
 func (l *Link) frame(text, end []byte) session.Step {
-	l.count("frames", 1)
+	l.Count("frames", 1)
 	if l.unsettled != nil {
 		return l.settle(l.busy, func() session.Step { return l.frame(text, end) })
 	}
@@ -167,12 +168,12 @@ func (l *Link) frame(text, end []byte) session.Step {
 	if len(bytes.TrimSpace(text)) == 0 { // a blank line is no message
 		return session.Step{Reply: l.Ack}
 	}
-	l.after = func(err error) session.Step {
+	l.After(func(err error) session.Step {
 		if err != nil {
 			return l.busy(err)
 		}
 		return session.Step{Reply: l.Ack, Whole: 1}
-	}
+	})
 	return l.store(session.Piece{Stage: drivers.Complete, Payload: text})
 }
 
@@ -186,7 +187,7 @@ func (l *Link) enquiry() session.Step {
 		return l.grant()
 	}
 	// It is kept if it can be; the analyzer is about to send it again.
-	l.after = func(error) session.Step { return l.grant() }
+	l.After(func(error) session.Step { return l.grant() })
 	return l.store(left)
 }
 
@@ -205,29 +206,4 @@ func (l *Link) endMark() session.Step {
 		return l.settleQuietly()
 	}
 	return l.finish("")
-}
-
-// Stored tells how storing Step.Store went.
-func (l *Link) Stored(_ time.Time, err error) session.Step {
-	after := l.after
-	l.after = nil
-	if after == nil {
-		return session.Step{}
-	}
-	return after(err)
-}
-
-// Counts hands out what was counted since it was last called.
-func (l *Link) Counts() map[string]uint64 {
-	c := l.counts
-	if len(c) > 0 {
-		l.counts = map[string]uint64{}
-	}
-	return c
-}
-
-func (l *Link) count(name string, n uint64) {
-	if n > 0 {
-		l.counts[name] += n
-	}
 }
