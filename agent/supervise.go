@@ -53,12 +53,8 @@ func (s *source) run(ctx context.Context) {
 		}
 		d := pause.NextBackOff()
 		s.log.Error().Err(err).Dur("pause", d).Msg("driver failed; starting it again")
-		t := time.NewTimer(d)
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if !drivers.Pause(ctx, d) {
 			return
-		case <-t.C:
 		}
 	}
 }

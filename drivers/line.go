@@ -76,7 +76,7 @@ func (l *Line) Run(ctx context.Context, serve ServeFunc) error {
 			}
 		case err != nil:
 			l.failed(err)
-			wait(ctx, pause.NextBackOff())
+			Pause(ctx, pause.NextBackOff())
 		case listens:
 			pause.Reset()
 			conns.Go(func() { l.serve(ctx, c, serve) })
@@ -86,7 +86,7 @@ func (l *Line) Run(ctx context.Context, serve ServeFunc) error {
 			if time.Since(opened) >= minUseful {
 				pause.Reset()
 			}
-			wait(ctx, pause.NextBackOff())
+			Pause(ctx, pause.NextBackOff())
 		}
 	}
 	return nil
@@ -237,14 +237,4 @@ func (c *meteredConn) Read(p []byte) (int, error) {
 		err = errors.New("port read nothing without an error")
 	}
 	return n, err
-}
-
-// wait pauses for d, or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labcourier/labcourier/agent/fhir"
+	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/spool"
 )
 
@@ -161,5 +162,5 @@ func (l *lane) pause(ctx context.Context, why string, c Cause, asked time.Durati
 		d = max(shortestPause/2, min(asked, longestAsked)) + d/20 // not all lanes at once
 	}
 	l.wait(why, c)
-	_ = sleep(ctx, d)
+	drivers.Pause(ctx, d)
 }

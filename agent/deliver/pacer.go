@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/labcourier/labcourier/drivers"
 )
 
 const (
@@ -92,9 +94,9 @@ func (p *pacer) admit(ctx context.Context, n int, told func(reason string)) (int
 			if pause >= noteworthy {
 				told("the server's rate limit")
 			}
-			if err := sleep(ctx, pause); err != nil {
+			if !drivers.Pause(ctx, pause) {
 				p.landed(k)
-				return 0, err
+				return 0, ctx.Err()
 			}
 		}
 		if !again {
@@ -222,17 +224,5 @@ func (p *pacer) pause(d time.Duration, now time.Time) {
 	defer p.mu.Unlock()
 	if until := now.Add(min(d, longestAsked)); until.After(p.hold) {
 		p.hold = until
-	}
-}
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }

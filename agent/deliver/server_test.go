@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/labcourier/labcourier/drivers"
 )
 
 // fault is what a fakeServer does with one request. The zero fault is nothing.
@@ -131,10 +133,8 @@ func (f *fakeServer) read(r *http.Request) ([]byte, []sentEntry, error) {
 }
 
 func (f *fakeServer) answer(r *http.Request, s sent, entries []sentEntry, ft fault) (*http.Response, error) {
-	if ft.slow > 0 {
-		if err := sleep(r.Context(), ft.slow); err != nil {
-			return nil, err
-		}
+	if ft.slow > 0 && !drivers.Pause(r.Context(), ft.slow) {
+		return nil, r.Context().Err()
 	}
 	switch {
 	case ft.before != nil:

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/spool"
 )
 
@@ -188,7 +189,7 @@ func (d *Deliverer) watch(ctx context.Context) {
 	probe := Probe(d.client.http, d.o.BaseURL)
 	for ctx.Err() == nil {
 		if rest := quiet - time.Since(d.breaker.lastHeard()); rest > 0 {
-			_ = sleep(ctx, rest)
+			drivers.Pause(ctx, rest)
 			continue
 		}
 		leave, err := d.breaker.enter(ctx, func(string) {})
@@ -200,7 +201,7 @@ func (d *Deliverer) watch(ctx context.Context) {
 		cancel()
 		if err != nil {
 			leave.down(oneLine(err.Error()), false, 0)
-			_ = sleep(ctx, longestProbePause)
+			drivers.Pause(ctx, longestProbePause)
 			continue
 		}
 		leave.up(false)

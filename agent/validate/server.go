@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/labcourier/labcourier/agent/auth"
+	"github.com/labcourier/labcourier/drivers"
 )
 
 // Authorizer puts credentials on requests; [auth.Authorizer] is one.
@@ -129,8 +130,8 @@ func (s *Server) get(ctx context.Context, address string) ([]byte, error) {
 			return nil, fmt.Errorf("%w: it rejects the credentials (401); `labcourier doctor` looks at them", errAway)
 		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			if try < mostTries {
-				if err := sleep(ctx, pause(a.header, try)); err != nil {
-					return nil, err
+				if !drivers.Pause(ctx, pause(a.header, try)) {
+					return nil, ctx.Err()
 				}
 				continue
 			}
@@ -213,15 +214,4 @@ func pause(h http.Header, try int) time.Duration {
 		}
 	}
 	return min(max(wait, 0), longestWait)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/drivers"
@@ -33,7 +32,7 @@ func (d *demo) plug(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	address, err := opened(ctx, listener)
+	address, err := port.Bind(ctx, listener)
 	if err != nil {
 		return err
 	}
@@ -83,31 +82,6 @@ layout = "delimited"
 delimiter = ";"
 fields = { specimen = "1", time = "2", test = "3", value = "4", unit = "5", range = "6", flag = "7", status = "8" }`
 )
-
-// opened opens a listener and returns its address.
-func opened(ctx context.Context, p drivers.Port) (string, error) {
-	l := p.(drivers.Listening)
-	waiting, cancel := context.WithCancel(ctx)
-	defer cancel()
-	failed := make(chan error, 1)
-	go func() {
-		if c, err := p.Open(waiting); err == nil {
-			c.Close()
-		} else if waiting.Err() == nil {
-			failed <- err
-		}
-	}()
-	for l.Addr() == "" {
-		select {
-		case err := <-failed:
-			return "", err
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(time.Millisecond):
-		}
-	}
-	return l.Addr(), nil
-}
 
 // describe gives the text analyzers the descriptions that the agent reads them
 // with.

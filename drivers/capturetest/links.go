@@ -81,12 +81,11 @@ func openTCP(t *testing.T) (drivers.Port, func(drivers.Driver) drivers.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	addr, err := port.Bind(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return p, func(drivers.Driver) drivers.Conn {
-		var addr string
-		for addr == "" {
-			runtime.Gosched()
-			addr = p.(drivers.Listening).Addr()
-		}
 		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 		if err != nil {
 			t.Fatal(err)

@@ -71,7 +71,7 @@ func (p *Probe) Run(ctx context.Context) (Result, error) {
 		c.Close()
 		p.note(trace.Event{Kind: trace.Close})
 		if err != nil && ctx.Err() == nil {
-			pause(ctx, time.Second)
+			drivers.Pause(ctx, time.Second)
 		}
 	}
 	return Result{Finding: Look(p.all), Settings: p.ladder.Now(), Settled: p.fits && len(p.all) > 0, Answers: p.answers, Bytes: p.all}, nil
@@ -192,15 +192,5 @@ func (p *Probe) note(e trace.Event) {
 func (p *Probe) say(text string) {
 	if p.Say != nil {
 		p.Say(text)
-	}
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }

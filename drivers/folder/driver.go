@@ -112,11 +112,11 @@ func (d *Driver) work(ctx context.Context) error {
 		case errors.Is(err, errKilled):
 			return err
 		case err != nil:
-			wait(ctx, pause)
+			drivers.Pause(ctx, pause)
 			pause = min(2*pause, maxPause)
 		default:
 			pause = minPause
-			wait(ctx, min(max(d.o.Settle/2, minLook), maxLook))
+			drivers.Pause(ctx, min(max(d.o.Settle/2, minLook), maxLook))
 		}
 	}
 	return nil
@@ -290,14 +290,4 @@ func (d *Driver) gauge(reason string) {
 		delete(d.status.Counters, "files_"+string(h))
 	}
 	maps.Copy(d.status.Counters, now)
-}
-
-// wait pauses for t, or until ctx ends.
-func wait(ctx context.Context, pause time.Duration) {
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

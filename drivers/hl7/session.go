@@ -203,7 +203,8 @@ func (s *conversation) answer(in []incoming) error {
 	blocks := s.answers(in)
 	for i, b := range blocks {
 		if i > 0 {
-			s.pause(min(betweenAnswers, allPauses/time.Duration(len(blocks))))
+			// Not while the agent stops.
+			drivers.Pause(s.stop, min(betweenAnswers, allPauses/time.Duration(len(blocks))))
 		}
 		if err := session.Answer(s.conn, b); err != nil {
 			return err
@@ -215,16 +216,6 @@ func (s *conversation) answer(in []incoming) error {
 		}
 	}
 	return nil
-}
-
-// pause waits, but not while the agent stops.
-func (s *conversation) pause(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-s.stop.Done():
-	case <-t.C:
-	}
 }
 
 // answers puts the acknowledgements of a block of messages into blocks.

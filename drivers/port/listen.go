@@ -135,6 +135,20 @@ func (p *listenPort) Open(ctx context.Context) (drivers.Conn, error) {
 	return nil, ended(ctx, p.String())
 }
 
+// Bind makes a port of [Listen] begin to listen, as its first Open does, and returns
+// the address: who listens on port 0 can tell it before a peer has come.
+func Bind(ctx context.Context, p drivers.Port) (address string, err error) {
+	l, ok := p.(*listenPort)
+	if !ok {
+		return "", fmt.Errorf("listen on %s: peers do not connect to it", p)
+	}
+	ln, err := l.listening(ctx)
+	if err != nil {
+		return "", err
+	}
+	return ln.Addr().String(), nil
+}
+
 // listening returns the listener, and begins to listen where there is none.
 func (p *listenPort) listening(ctx context.Context) (listener, error) {
 	p.mu.Lock()
@@ -179,7 +193,7 @@ func (p *listenPort) failed(ctx context.Context, ln listener, err error) error {
 	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return ended(ctx, p.String())
 	case isShortage(err):
-		pause(ctx, acceptPause)
+		drivers.Pause(ctx, acceptPause)
 		return hinted(what, bare(err), "the system is short of file descriptors or memory; see who uses them up")
 	}
 	p.mu.Lock()
@@ -234,13 +248,3 @@ func (p *listenPort) Addr() string {
 func (p *listenPort) Refusals() drivers.Refusals { return p.door.refusals() }
 
 func (p *listenPort) String() string { return "tcp listen " + p.address }
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}

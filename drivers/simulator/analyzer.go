@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -61,8 +62,8 @@ func (a *Analyzer) Run(ctx context.Context) error {
 			if a.Failed != nil && ctx.Err() == nil {
 				a.Failed(err)
 			}
-			if err := a.pause(ctx); err != nil {
-				return err
+			if !drivers.Pause(ctx, cmp.Or(a.Retry, time.Second)) {
+				return ctx.Err()
 			}
 		}
 		if a.Acknowledged != nil {
@@ -79,19 +80,4 @@ func (a *Analyzer) send(ctx context.Context, c drivers.Conn, message []byte) err
 		return fmt.Errorf("message of %d bytes: %w", len(message), err)
 	}
 	return nil
-}
-
-func (a *Analyzer) pause(ctx context.Context) error {
-	d := a.Retry
-	if d == 0 {
-		d = time.Second
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -61,7 +61,7 @@ func (r *Replay) connection(ctx context.Context, events []trace.Event) error {
 		switch {
 		case e.Kind == trace.Data && e.From == trace.Analyzer:
 			if r.Timing {
-				pauseUntil(ctx, began.Add(e.At.Sub(events[0].At)))
+				drivers.Pause(ctx, time.Until(began.Add(e.At.Sub(events[0].At))))
 			}
 			if _, err := c.Write(e.Data); err != nil {
 				return fmt.Errorf("send: %w", err)
@@ -129,13 +129,4 @@ func (r *Replay) answer(c drivers.Conn, recorded []byte) (now []byte, err error)
 		}
 	}
 	return now, nil
-}
-
-func pauseUntil(ctx context.Context, when time.Time) {
-	t := time.NewTimer(time.Until(when))
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

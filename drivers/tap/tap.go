@@ -83,7 +83,7 @@ func (t *Tap) Run(ctx context.Context) error {
 			return err
 		case err != nil:
 			t.note(err)
-			wait(ctx, pause.NextBackOff())
+			drivers.Pause(ctx, pause.NextBackOff())
 		case many:
 			started = true
 			pause.Reset()
@@ -94,7 +94,7 @@ func (t *Tap) Run(ctx context.Context) error {
 				pause.Reset()
 			}
 			if !hostListens && !analyzerListens {
-				wait(ctx, pause.NextBackOff())
+				drivers.Pause(ctx, pause.NextBackOff())
 			}
 		}
 	}
@@ -252,14 +252,4 @@ func abort(c drivers.Conn) {
 		return
 	}
 	c.Close()
-}
-
-// wait pauses for d, or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -123,14 +123,11 @@ func run(t testing.TB, tp *Tap) {
 
 func addr(t testing.TB, p drivers.Port) string {
 	t.Helper()
-	for range 2000 {
-		if a := p.(drivers.Listening).Addr(); a != "" {
-			return a
-		}
-		time.Sleep(5 * time.Millisecond)
+	a, err := port.Bind(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("the tap does not listen")
-	return ""
+	return a
 }
 
 func dial(t testing.TB, address string) *net.TCPConn {
