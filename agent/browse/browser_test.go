@@ -1,14 +1,12 @@
 package browse_test
 
 import (
+	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
@@ -35,7 +33,6 @@ func TestLinkInBrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	saved := t.TempDir()
 	b.Do(chromedp.Navigate(d.site.URL+"/links/xn"), chromedp.SendKeys("#token", string(token)+"\r", chromedp.ByQuery))
 	b.Until("h1", "Link of xn")
 	b.Until("#state", "Watching")
@@ -58,15 +55,17 @@ func TestLinkInBrowser(t *testing.T) {
 	b.Do(chromedp.KeyEvent("\r"))
 	b.Until(".from .control", "EOT")
 
-	b.Do(browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(saved),
-		chromedp.Click("#save", chromedp.ByQuery))
-	h, events := recording(t, saved)
+	name, recording := b.Save(chromedp.Click("#save", chromedp.ByQuery))
+	h, events, err := trace.ReadAll(bytes.NewReader(recording))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var all strings.Builder
 	for _, e := range events {
 		all.Write(e.Data)
 	}
-	if h.Name != "xn" || all.String() != "\x05\x06\x021H|\\^&|||XN\r\x034F\r\n\x15\x04" {
-		t.Errorf("saved: %+v %q", h, all.String())
+	if !strings.HasPrefix(name, "xn-") || !strings.HasSuffix(name, ".trace") || h.Name != "xn" || all.String() != "\x05\x06\x021H|\\^&|||XN\r\x034F\r\n\x15\x04" {
+		t.Errorf("saved: %s, %+v %q", name, h, all.String())
 	}
 	b.Do(chromedp.Click("#clear", chromedp.ByQuery))
 	for i := range 30 {
@@ -86,27 +85,4 @@ func TestLinkInBrowser(t *testing.T) {
 	if strings.Contains(text, "SECRET") {
 		t.Error("what came after the session's end is shown")
 	}
-}
-
-// recording is what the browser saved to a folder.
-func recording(t *testing.T, folder string) (trace.Header, []trace.Event) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		names, err := filepath.Glob(filepath.Join(folder, "xn-*.trace"))
-		if err != nil || len(names) == 0 {
-			continue
-		}
-		f, err := os.Open(names[0])
-		if err != nil {
-			continue
-		}
-		defer f.Close()
-		h, events, err := trace.ReadAll(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return h, events
-	}
-	t.Fatal("nothing was saved")
-	return trace.Header{}, nil
 }

@@ -46,12 +46,17 @@ func number(r *http.Request) (spool.Seq, error) {
 	return spool.Seq(n), nil
 }
 
-func (h *Handler) show(w http.ResponseWriter, r *http.Request, s *session) error {
+// named is the message that the path names.
+func (h *Handler) named(r *http.Request) (admin.Content, error) {
 	n, err := number(r)
 	if err != nil {
-		return err
+		return admin.Content{}, err
 	}
-	m, err := h.o.Admin.Get(r.Context(), n)
+	return h.o.Admin.Get(r.Context(), n)
+}
+
+func (h *Handler) show(w http.ResponseWriter, r *http.Request, s *session) error {
+	m, err := h.named(r)
 	if err != nil {
 		return err
 	}
@@ -103,16 +108,12 @@ func (h *Handler) resources(m admin.Message) (all []link) {
 }
 
 func (h *Handler) raw(w http.ResponseWriter, r *http.Request, _ *session) error {
-	n, err := number(r)
-	if err != nil {
-		return err
-	}
-	m, err := h.o.Admin.Get(r.Context(), n)
+	m, err := h.named(r)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="message-%d.bin"`, n))
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="message-%d.bin"`, m.Seq))
 	w.Write(m.Payload)
 	return nil
 }

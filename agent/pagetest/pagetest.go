@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -122,6 +123,42 @@ func (b *Browser) Until(selector, says string) {
 			b.t.Fatalf("%s never said %q (%v):\n%s", selector, says, err, b.text())
 		}
 	}
+}
+
+// Save runs actions that make the page save a file, and returns the name that it
+// gives the file, and what is in it.
+func (b *Browser) Save(actions ...chromedp.Action) (name string, content []byte) {
+	b.t.Helper()
+	folder := b.t.TempDir()
+	ended := make(chan browser.DownloadProgressState, 1)
+	var file string
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	chromedp.ListenTarget(ctx, func(event any) {
+		switch e := event.(type) {
+		case *browser.EventDownloadWillBegin:
+			name, file = e.SuggestedFilename, filepath.Join(folder, e.GUID)
+		case *browser.EventDownloadProgress:
+			if e.State != browser.DownloadProgressStateInProgress {
+				ended <- e.State
+			}
+		}
+	})
+	b.Do(browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllowAndName).WithDownloadPath(folder).WithEventsEnabled(true))
+	b.Do(actions...)
+	select {
+	case state := <-ended:
+		if state != browser.DownloadProgressStateCompleted {
+			b.t.Fatalf("the download of %s ended as %s", name, state)
+		}
+	case <-time.After(patience):
+		b.t.Fatalf("nothing was saved:\n%s", b.text())
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return name, content
 }
 
 // Picture keeps a picture of the whole page.
