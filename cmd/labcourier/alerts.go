@@ -27,26 +27,19 @@ func (p *program) alertsCommand() *cobra.Command {
 }
 
 func (p *program) alertsTestCommand() *cobra.Command {
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "send a test by each way, and say what happened",
 		Long:  "test sends a notice that says it is a test by each way of [alerts]. The agent need not run. Run it\nas the service's user, who can read the secrets.",
 		Args:  noArgs,
 	}
-	file := configFlag(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := config.Load(*file, kinds())
-		if err != nil {
-			return err
-		}
-		tries, err := tryAlerts(cmd.Context(), cfg)
+	configured(cmd, configFlag(cmd), func(ctx context.Context, cfg *config.Config, asJSON bool) error {
+		tries, err := tryAlerts(ctx, cfg)
 		if err != nil {
 			return err
 		}
 		return p.showTries(tries, asJSON)
-	}
+	})
 	return cmd
 }
 

@@ -23,26 +23,19 @@ type analyzerLine struct {
 }
 
 func (p *program) analyzersCommand() *cobra.Command {
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "analyzers",
 		Short: "list the configured analyzers, and how each does",
 		Long:  "analyzers lists what the configuration names, with the state of each while the agent runs.\n`labcourier status` tells more of what runs, `labcourier profiles` lists models.",
 		Args:  noArgs,
 	}
-	file := configFlag(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := config.Load(*file, kinds())
-		if err != nil {
-			return err
-		}
-		lines, running := analyzerLines(cmd.Context(), cfg)
+	configured(cmd, configFlag(cmd), func(ctx context.Context, cfg *config.Config, asJSON bool) error {
+		lines, running := analyzerLines(ctx, cfg)
 		if asJSON {
 			return p.json(lines)
 		}
 		return p.listAnalyzers(lines, running)
-	}
+	})
 	return cmd
 }
 

@@ -100,13 +100,9 @@ func newAnonymiser(driver, file, analyzer, profile string) (*anonymiser, error) 
 	case (file == "") != (analyzer == "") || profile != "" && (file != "" || driver != "") || file != "" && driver != "":
 		return nil, usageError{errors.New("give --config with --analyzer, or --profile, or --driver")}
 	case file != "":
-		cfg, err := config.Load(file, kinds())
+		_, an, err := configuredAnalyzer(file, analyzer)
 		if err != nil {
 			return nil, err
-		}
-		an, ok := analyzerNamed(cfg, analyzer)
-		if !ok {
-			return nil, usageError{fmt.Errorf("no analyzer %q in %s", analyzer, file)}
 		}
 		c.take(an)
 	case profile != "":

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labcourier/labcourier/drivers/anonymise"
 	"github.com/labcourier/labcourier/drivers/astm"
+	"github.com/labcourier/labcourier/drivers/capturetest"
 	"github.com/labcourier/labcourier/drivers/detect"
 	"github.com/labcourier/labcourier/drivers/trace"
 )
@@ -18,7 +19,7 @@ import (
 // Every capture comes out as long as it was, says the same, and no longer holds
 // what named somebody.
 func TestAnonymiseCaptures(t *testing.T) {
-	root := capturesFolder(t)
+	root := capturetest.Root(t)
 	files, err := filepath.Glob(filepath.Join(root, "*", "*.bin"))
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/labcourier/labcourier/agent/admin"
-	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/drivers/trace"
 )
 
@@ -60,13 +59,11 @@ func (p *program) captureCommand() *cobra.Command {
 
 // openTraffic asks the running agent for an analyzer's bytes.
 func (p *program) openTraffic(ctx context.Context, file, analyzer string) (io.ReadCloser, error) {
-	cfg, err := config.Load(file, kinds())
+	cfg, an, err := configuredAnalyzer(file, analyzer)
 	if err != nil {
 		return nil, err
 	}
-	if an, ok := analyzerNamed(cfg, analyzer); !ok {
-		return nil, usageError{fmt.Errorf("no analyzer %q in %s", analyzer, file)}
-	} else if !an.Enabled {
+	if !an.Enabled {
 		return nil, usageError{fmt.Errorf("analyzer %q is not enabled in %s", analyzer, file)}
 	}
 	token, err := admin.ReadToken(cfg.Agent.DataDir)

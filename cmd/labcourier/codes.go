@@ -152,15 +152,9 @@ func covered(cfg *config.Config, c *codes.Catalogue) string {
 
 func (p *program) codesList(file *string) *cobra.Command {
 	var analyzer string
-	var asJSON bool
 	cmd := &cobra.Command{Use: "list", Short: "list the rows that are in use, and where they stand", Args: noArgs}
 	cmd.Flags().StringVar(&analyzer, "analyzer", "", "for this analyzer only")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
-	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := config.Load(*file, kinds())
-		if err != nil {
-			return err
-		}
+	configured(cmd, file, func(_ context.Context, cfg *config.Config, asJSON bool) error {
 		set, _, err := config.LoadCodes(cfg)
 		if err != nil {
 			return err
@@ -182,7 +176,7 @@ func (p *program) codesList(file *string) *cobra.Command {
 			return p.json(map[string]any{"tests": append([]codes.Row{}, rows...), "units": append([]codes.UnitRow{}, set.Own.Units...)})
 		}
 		return p.listCodes(rows, set.Own.Units)
-	}
+	})
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,6 +30,41 @@ func defaultConfig() string {
 // configFlag adds --config to a command.
 func configFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().StringP("config", "c", defaultConfig(), "the configuration `file`")
+}
+
+// configured makes the body of a command that writes JSON if asked to and needs the
+// configuration, which it reads from file.
+func configured(cmd *cobra.Command, file *string, call func(ctx context.Context, cfg *config.Config, asJSON bool) error) {
+	asJSON := cmd.Flags().Bool("json", false, "write JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := config.Load(*file, kinds())
+		if err != nil {
+			return err
+		}
+		return call(cmd.Context(), cfg, *asJSON)
+	}
+}
+
+// configuredAnalyzer reads the configuration and finds one analyzer in it.
+func configuredAnalyzer(file, name string) (*config.Config, config.Analyzer, error) {
+	cfg, err := config.Load(file, kinds())
+	if err != nil {
+		return nil, config.Analyzer{}, err
+	}
+	an, ok := analyzerNamed(cfg, name)
+	if !ok {
+		return nil, config.Analyzer{}, usageError{fmt.Errorf("no analyzer %q in %s", name, file)}
+	}
+	return cfg, an, nil
+}
+
+func analyzerNamed(cfg *config.Config, name string) (config.Analyzer, bool) {
+	for _, an := range cfg.Analyzers {
+		if an.Name == name {
+			return an, true
+		}
+	}
+	return config.Analyzer{}, false
 }
 
 // openPort makes the port that an analyzer's configuration describes.

@@ -122,13 +122,9 @@ func newDecoder(driver, zone, file, analyzer string) (*decoder, error) {
 		d.options.Location = location
 		d.source.Name = "capture"
 	} else {
-		cfg, err := config.Load(file, kinds())
+		cfg, an, err := configuredAnalyzer(file, analyzer)
 		if err != nil {
 			return nil, err
-		}
-		an, ok := analyzerNamed(cfg, analyzer)
-		if !ok {
-			return nil, usageError{fmt.Errorf("no analyzer %q in %s", analyzer, file)}
 		}
 		driver, d.options, d.section = an.Driver, an.ParseOptions(), an.Section
 		d.source = fhir.Source{Name: an.Name, Manufacturer: an.Manufacturer, Model: an.Model, SerialNumber: an.SerialNumber, Location: an.Location}
@@ -148,15 +144,6 @@ func newDecoder(driver, zone, file, analyzer string) (*decoder, error) {
 		}
 	}
 	return nil, usageError{fmt.Errorf("no driver %q: there is %s", driver, strings.Join(names, ", "))}
-}
-
-func analyzerNamed(cfg *config.Config, name string) (config.Analyzer, bool) {
-	for _, an := range cfg.Analyzers {
-		if an.Name == name {
-			return an, true
-		}
-	}
-	return config.Analyzer{}, false
 }
 
 // maxCapture bounds what decode reads.

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/labcourier/labcourier/agent/config"
+	"github.com/labcourier/labcourier/drivers/capturetest"
 	"github.com/labcourier/labcourier/drivers/detect"
 )
 
 // Every capture is told by its bytes, and the stanza for it is in order.
 func TestDetectCaptures(t *testing.T) {
-	root := capturesFolder(t)
+	root := capturetest.Root(t)
 	all, err := config.Profiles()
 	if err != nil {
 		t.Fatal(err)

@@ -92,13 +92,9 @@ func (s simulation) configured() (driver string, an *config.Analyzer, err error)
 	if s.config == "" {
 		return s.driver, nil, nil
 	}
-	cfg, err := config.Load(s.config, kinds())
+	_, found, err := configuredAnalyzer(s.config, s.analyzer)
 	if err != nil {
 		return "", nil, err
-	}
-	found, ok := analyzerNamed(cfg, s.analyzer)
-	if !ok {
-		return "", nil, usageError{fmt.Errorf("no analyzer %q in %s", s.analyzer, s.config)}
 	}
 	if s.driver != "" && s.driver != found.Driver {
 		return "", nil, usageError{fmt.Errorf("analyzer %q has the driver %q: leave --driver out", found.Name, found.Driver)}

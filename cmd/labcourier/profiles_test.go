@@ -14,6 +14,7 @@ import (
 
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/capturetest"
 	"github.com/labcourier/labcourier/drivers/simulator"
 	"github.com/labcourier/labcourier/drivers/text"
 )
@@ -176,7 +177,7 @@ func lineFeeds(raw []byte) []byte {
 // TestVerifiedProfiles runs each verified profile on the capture that it rests
 // on: every message comes out whole, with its specimen or its mark as a control.
 func TestVerifiedProfiles(t *testing.T) {
-	root := capturesFolder(t)
+	root := capturetest.Root(t)
 	profiles := builtIn(t)
 	for _, p := range proofs() {
 		t.Run(p.profile, func(t *testing.T) {
@@ -292,22 +293,6 @@ func outcome(k drivers.Kind, raw []byte, o drivers.ParseOptions) (reports []stri
 		}
 	}
 	return reports, ""
-}
-
-// capturesFolder finds the captures: LABCOURIER_CAPTURES, or beside the module.
-func capturesFolder(t *testing.T) string {
-	t.Helper()
-	root := os.Getenv("LABCOURIER_CAPTURES")
-	if root == "" {
-		root = "../../../shared/captures"
-	}
-	if _, err := os.Stat(filepath.Join(root, "MANIFEST.tsv")); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("no captures: %v", err)
-		}
-		t.Skipf("no captures at %s: set LABCOURIER_CAPTURES to their folder", root)
-	}
-	return root
 }
 
 // What `simulate --config --analyzer` makes up for a profile is read as that

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labcourier/labcourier/drivers"
+	"github.com/labcourier/labcourier/drivers/capturetest"
 	"github.com/labcourier/labcourier/drivers/drivertest"
 	"github.com/labcourier/labcourier/drivers/port"
 	"github.com/labcourier/labcourier/drivers/text"
@@ -79,7 +80,7 @@ func captures() []captured {
 // TestCaptures sends each capture through the real driver over TCP, in three
 // kinds of splits, and reads what was stored.
 func TestCaptures(t *testing.T) {
-	root := capturesRoot(t)
+	root := capturetest.Root(t)
 	for _, c := range captures() {
 		t.Run(c.file, func(t *testing.T) {
 			raw, err := os.ReadFile(filepath.Join(root, "other", c.file))
@@ -117,22 +118,6 @@ func TestCaptures(t *testing.T) {
 			}
 		})
 	}
-}
-
-// capturesRoot finds the captures: LABCOURIER_CAPTURES, or beside the module.
-func capturesRoot(t *testing.T) string {
-	t.Helper()
-	root := os.Getenv("LABCOURIER_CAPTURES")
-	if root == "" {
-		root = "../../../shared/captures"
-	}
-	if _, err := os.Stat(filepath.Join(root, "MANIFEST.tsv")); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("no captures: %v", err)
-		}
-		t.Skipf("no captures at %s: set LABCOURIER_CAPTURES to their folder", root)
-	}
-	return root
 }
 
 // receive runs the driver and plays raw to it. It returns what was stored and
