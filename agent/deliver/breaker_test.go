@@ -11,16 +11,29 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// opened is a breaker whose server has just gone, and asked for so long a pause.
+func opened(t *testing.T, asked time.Duration) *breaker {
+	t.Helper()
+	b := newBreaker(zerolog.Nop())
+	entered(t, b).down("gone", true, asked)
+	return b
+}
+
+// entered waits for the leave to send.
+func entered(t *testing.T, b *breaker) pass {
+	t.Helper()
+	p, err := b.enter(t.Context(), func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // TestProbesTakeTurns: whoever failed stands at the end again, so that a
 // message which kills the server does not keep the probe to itself.
 func TestProbesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(zerolog.Nop())
-		p, err := b.enter(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.down("gone", true, 0)
+		b := opened(t, 0)
 		ctx, cancel := context.WithCancel(t.Context())
 		turns := make(chan string)
 		for _, name := range []string{"a", "b", "c"} {
@@ -57,12 +70,7 @@ func TestProbesTakeTurns(t *testing.T) {
 // TestOneProbe: while one lane tries a server that takes its time, no other does.
 func TestOneProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(zerolog.Nop())
-		p, err := b.enter(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.down("gone", true, 0)
+		b := opened(t, 0)
 		passes := make(chan pass, 5)
 		ask := func() {
 			p, err := b.enter(t.Context(), func(string) {})
@@ -91,26 +99,17 @@ func TestOneProbe(t *testing.T) {
 // TestUnusedProbe: a leave that is given back lets the next one probe.
 func TestUnusedProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(zerolog.Nop())
-		p, err := b.enter(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.down("gone", true, 0)
+		b := opened(t, 0)
 		for range 3 {
-			p, err := b.enter(t.Context(), func(string) {})
-			if err != nil || !p.probe {
-				t.Fatalf("%+v, %v", p, err)
+			p := entered(t, b)
+			if !p.probe {
+				t.Fatalf("%+v", p)
 			}
 			p.unused()
 		}
-		p, err = b.enter(t.Context(), func(string) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.up(true)
-		if p, err = b.enter(t.Context(), nil); err != nil || p.probe {
-			t.Errorf("%+v, %v", p, err)
+		entered(t, b).up(true)
+		if p := entered(t, b); p.probe {
+			t.Errorf("%+v", p)
 		}
 	})
 }
@@ -222,10 +221,7 @@ func TestPausesBeginAnew(t *testing.T) {
 		b := newBreaker(zerolog.Nop())
 		down := func() time.Duration {
 			start := time.Now()
-			p, err := b.enter(t.Context(), func(string) {})
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := entered(t, b)
 			waited := time.Since(start)
 			p.down("gone", true, 0)
 			return waited
@@ -237,11 +233,7 @@ func TestPausesBeginAnew(t *testing.T) {
 		if last := waits[7]; last < 3*time.Second || last > longestProbePause {
 			t.Errorf("the pauses are %v", waits)
 		}
-		p, err := b.enter(t.Context(), func(string) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.up(true)
+		entered(t, b).up(true)
 		down()
 		if again := down(); again > 1500*time.Millisecond {
 			t.Errorf("in the next outage the first pause is %s", again)
@@ -254,16 +246,9 @@ func TestPausesBeginAnew(t *testing.T) {
 func TestAskedForPause(t *testing.T) {
 	for asked, want := range map[time.Duration]time.Duration{time.Minute: time.Minute, time.Hour: longestAsked} {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBreaker(zerolog.Nop())
-			p, err := b.enter(t.Context(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.down("gone", true, asked)
+			b := opened(t, asked)
 			start := time.Now()
-			if _, err := b.enter(t.Context(), func(string) {}); err != nil {
-				t.Fatal(err)
-			}
+			entered(t, b)
 			if waited := time.Since(start); waited != want {
 				t.Errorf("asked for %s, waited %s", asked, waited)
 			}
@@ -275,15 +260,8 @@ func TestAskedForPause(t *testing.T) {
 // leave the others behind.
 func TestUnusedProbeWakesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(zerolog.Nop())
-		p, err := b.enter(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.down("gone", true, 0)
-		if p, err = b.enter(t.Context(), func(string) {}); err != nil {
-			t.Fatal(err)
-		}
+		b := opened(t, 0)
+		p := entered(t, b)
 		got := make(chan pass, 1)
 		go func() {
 			p, err := b.enter(t.Context(), func(string) {})
@@ -308,19 +286,13 @@ func TestStragglersChangeNothing(t *testing.T) {
 		b := newBreaker(zerolog.Nop())
 		var passes []pass
 		for range 20 {
-			p, err := b.enter(t.Context(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			passes = append(passes, p)
+			passes = append(passes, entered(t, b))
 		}
 		start := time.Now()
 		for _, p := range passes {
 			p.down("gone", true, 0)
 		}
-		if _, err := b.enter(t.Context(), func(string) {}); err != nil {
-			t.Fatal(err)
-		}
+		entered(t, b)
 		if waited := time.Since(start); waited > 1500*time.Millisecond {
 			t.Errorf("the first probe came after %s", waited)
 		}

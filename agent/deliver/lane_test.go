@@ -70,12 +70,7 @@ func TestOneLaneWaits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 2, func(_ *Options, w *world) {
-				w.srv.hook = func(s sent) fault {
-					if s.lane == "a" {
-						return ft
-					}
-					return fault{}
-				}
+				w.srv.hook = strikes(func(s sent) bool { return s.lane == "a" }, ft)
 			}, func(w *world) {
 				w.queue.put("a", "a 0 1")
 				time.Sleep(10 * time.Minute)
@@ -187,12 +182,7 @@ func TestStop(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 3, func(_ *Options, w *world) {
-				w.srv.hook = func(s sent) fault {
-					if s.stage == "DiagnosticReport" {
-						return test.fault
-					}
-					return fault{}
-				}
+				w.srv.hook = strikes(func(s sent) bool { return s.stage == "DiagnosticReport" }, test.fault)
 			}, func(w *world) {
 				w.queue.put("a", "a 0 2")
 				time.Sleep(100 * time.Millisecond)

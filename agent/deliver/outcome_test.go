@@ -180,12 +180,7 @@ func TestOnlyTheFailedAgain(t *testing.T) {
 // TestSplitBySize: bundles are halved until they fit, and no result is lost.
 func TestSplitBySize(t *testing.T) {
 	inWorld(t, 1, func(_ *Options, w *world) {
-		w.srv.hook = func(s sent) fault {
-			if s.size > 20_000 {
-				return fault{status: 400, body: tooLarge}
-			}
-			return fault{}
-		}
+		w.srv.hook = strikes(func(s sent) bool { return s.size > 20_000 }, fault{status: 400, body: tooLarge})
 	}, func(w *world) {
 		w.queue.put("a", "a 0 33 3000")
 		w.queue.put("a", "a 1 3 30000")
@@ -203,12 +198,7 @@ func TestSplitBySize(t *testing.T) {
 func TestTooManyEntries(t *testing.T) {
 	const tooMany = `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invalid","details":{"text":"Transaction requires strict isolation but has too many entries"}}]}`
 	inWorld(t, 1, func(_ *Options, w *world) {
-		w.srv.hook = func(s sent) fault {
-			if s.entries > 8 {
-				return fault{status: 400, body: tooMany}
-			}
-			return fault{}
-		}
+		w.srv.hook = strikes(func(s sent) bool { return s.entries > 8 }, fault{status: 400, body: tooMany})
 	}, func(w *world) {
 		w.queue.put("a", "a 0 33")
 		w.queue.put("a", "a 1 8")
@@ -230,12 +220,7 @@ func TestTooManyEntries(t *testing.T) {
 // TestUncompressed: a server that cannot gunzip gets plain bodies from then on.
 func TestUncompressed(t *testing.T) {
 	inWorld(t, 1, func(_ *Options, w *world) {
-		w.srv.hook = func(s sent) fault {
-			if s.zipped {
-				return fault{status: 415}
-			}
-			return fault{}
-		}
+		w.srv.hook = strikes(func(s sent) bool { return s.zipped }, fault{status: 415})
 	}, func(w *world) {
 		for i := range 3 {
 			w.queue.put("a", fmt.Sprintf("a %d 40 200", i))

@@ -28,6 +28,16 @@ type fault struct {
 	hide   bool                                                  // no location, no resource
 }
 
+// strikes is a hook that gives ft to the requests that are met.
+func strikes(met func(sent) bool, ft fault) func(sent) fault {
+	return func(s sent) fault {
+		if met(s) {
+			return ft
+		}
+		return fault{}
+	}
+}
+
 type sentEntry struct {
 	FullURL  string          `json:"fullUrl"`
 	Resource json.RawMessage `json:"resource"`
