@@ -63,6 +63,7 @@ type Agent struct {
 
 	reloading sync.Mutex  // held by Reload
 	refused   atomic.Bool // the last reload was
+	reloads   struct{ all, refused atomic.Uint64 }
 }
 
 // spoolName is the spool's file in the data directory.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +19,8 @@ import (
 )
 
 // ReloadPath is the admin call that reloads the configuration. Its parameter by
-// says who asks.
+// says who asks, and file, if it is given, which configuration it is about: an
+// agent that runs with another one does nothing.
 const ReloadPath = "reload"
 
 // Reloaded is what a reload did.
@@ -81,6 +84,10 @@ func (a *Agent) Reload(ctx context.Context, by string) (Reloaded, error) {
 	}
 	r, err := a.reload()
 	a.refused.Store(err != nil)
+	a.reloads.all.Add(1)
+	if err != nil {
+		a.reloads.refused.Add(1)
+	}
 	a.note(ctx, by, r, err)
 	return r, err
 }
@@ -179,7 +186,7 @@ const auditWithin = 5 * time.Second
 func (a *Agent) note(ctx context.Context, by string, r Reloaded, err error) {
 	line, words := a.log.Info(), "configuration "+short(r.Digest)+" by "+by+": "+r.String()
 	if err != nil {
-		line, words = a.log.Error().Err(err), "refused, by "+by+"; configuration "+short(a.config().Digest())+" goes on"
+		line, words = a.log.Error().Err(err), "refused, by "+by+faulty(err)+"; configuration "+short(a.config().Digest())+" goes on"
 		line.Str("by", by).Msg("the configuration is not reloaded; all goes on as before")
 	} else {
 		line.Str("by", by).Str("config", r.Digest).Str("did", r.String()).Msg("configuration reloaded")
@@ -191,6 +198,18 @@ func (a *Agent) note(ctx context.Context, by string, r Reloaded, err error) {
 	}
 }
 
+// faulty says where the faults of a file are, for a log that must not grow long.
+func faulty(err error) string {
+	faults, _ := errors.AsType[config.Faults](err)
+	switch len(faults) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(": 1 fault, on line %d", faults[0].Line)
+	}
+	return fmt.Sprintf(": %d faults, the first on line %d", len(faults), faults[0].Line)
+}
+
 // short is enough of a digest to tell it from others.
 func short(digest string) string { return digest[:min(12, len(digest))] }
 
@@ -200,6 +219,9 @@ func (a *Agent) reloadCall(ctx context.Context, v url.Values) (any, error) {
 	if v.Get("by") == "cli" {
 		by = "cli"
 	}
+	if file, own := v.Get("file"), a.config().File; file != "" && !sameFile(file, own) {
+		return nil, &admin.Error{Status: http.StatusConflict, Text: "this agent runs with " + own + ", and not with " + file}
+	}
 	r, err := a.Reload(ctx, by)
 	if faults, ok := errors.AsType[config.Faults](err); ok {
 		list, err := json.Marshal(faults)
@@ -208,4 +230,17 @@ func (a *Agent) reloadCall(ctx context.Context, v url.Values) (any, error) {
 		return nil, &admin.Error{Status: http.StatusConflict, Text: err.Error()}
 	}
 	return r, nil
+}
+
+// sameFile reports whether two paths lead to one file. A file that is gone is the
+// one that was at its path.
+func sameFile(a, b string) bool {
+	pathA, errA := filepath.Abs(a)
+	pathB, errB := filepath.Abs(b)
+	if errA == nil && errB == nil && pathA == pathB {
+		return true
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }

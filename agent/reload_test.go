@@ -262,11 +262,11 @@ func TestReloadRefused(t *testing.T) {
 			if w.a.parts.Load() != before || w.a.exchanging.Load() {
 				t.Error("something was changed")
 			}
-			if s := w.a.Snapshot(); !s.Config.Refused || s.Config.Digest != before.cfg.Digest() {
+			if s := w.a.Snapshot(); !s.Config.Refused || s.Config.Digest != before.cfg.Digest() || s.Config.Reloads != 1 || s.Config.ReloadsRefused != 1 {
 				t.Errorf("the status says %+v", s.Config)
 			}
 			w.refuse = ""
-			if _, err := w.reload(); err != nil || w.a.Snapshot().Config.Refused {
+			if _, err := w.reload(); err != nil || w.a.Snapshot().Config.Refused || w.a.Snapshot().Config.Reloads != 2 {
 				t.Errorf("afterwards: %v", err)
 			}
 		})

@@ -25,7 +25,7 @@ func (a *Agent) Snapshot() status.Snapshot {
 	sending := p.up.main.deliver.State()
 	s := status.Snapshot{
 		Agent:  status.Agent{Name: p.cfg.Agent.Name, Version: a.o.Version, Started: status.At(a.started), Now: status.At(now)},
-		Config: status.Config{Loaded: status.At(p.loaded), Digest: p.cfg.Digest(), Refused: a.refused.Load(), RestartNeeded: p.later},
+		Config: a.configStatus(p),
 		Server: upstreamStatus(sending, p.up.main.auth.State()),
 		Spool:  spoolStatus(stored),
 	}
@@ -52,6 +52,13 @@ func (a *Agent) Snapshot() status.Snapshot {
 		s.Analyzers = append(s.Analyzers, an)
 	}
 	return s
+}
+
+func (a *Agent) configStatus(p *parts) status.Config {
+	return status.Config{
+		Loaded: status.At(p.loaded), Digest: p.cfg.Digest(), RestartNeeded: p.later,
+		Refused: a.refused.Load(), Reloads: a.reloads.all.Load(), ReloadsRefused: a.reloads.refused.Load(),
+	}
 }
 
 // read is what the message browser shows of a message.

@@ -55,8 +55,12 @@ func FuzzParse(f *testing.F) {
 		if !bytes.Equal(text, before) {
 			t.Fatal("Parse changed the text")
 		}
+		reach := reachOf("lab.toml", text)
 		if err == nil {
 			accepted(t, c, text, token)
+			if reach != c.Reach() {
+				t.Fatalf("the agent is looked for at %+v, and is at %+v", reach, c.Reach())
+			}
 			return
 		}
 		fs, ok := errors.AsType[Faults](err)

@@ -35,7 +35,7 @@ func some() fakeSource {
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 500e6, time.UTC)
 	return fakeSource{status.Snapshot{
 		Agent:  status.Agent{Name: "lab", Version: "1.2.3", Started: status.At(noon)},
-		Config: status.Config{Loaded: status.At(noon), Refused: true, RestartNeeded: []string{"[agent] name"}},
+		Config: status.Config{Loaded: status.At(noon), Refused: true, Reloads: 5, ReloadsRefused: 2, RestartNeeded: []string{"[agent] name"}},
 		Server: status.Upstream{
 			Reachable: true, WaitingCause: status.CauseForbidden,
 			Auth: status.Auth{Method: "basic", Fallback: true},
@@ -70,6 +70,8 @@ func TestScrape(t *testing.T) {
 		`labcourier_start_timestamp_seconds 1.7953488005e+09`,
 		`labcourier_config_last_reload_successful 0`,
 		`labcourier_config_last_reload_success_timestamp_seconds 1.7953488005e+09`,
+		`labcourier_config_reloads_total 5`,
+		`labcourier_config_reloads_refused_total 2`,
 		`labcourier_config_restart_needed 1`,
 		`labcourier_server_reachable 1`,
 		`labcourier_server_last_success_timestamp_seconds 0`,

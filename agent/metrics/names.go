@@ -8,6 +8,8 @@ func agentMetrics() []metric[status.Snapshot] {
 		gauge("start_timestamp_seconds", "When the agent started.", func(s snap) float64 { return at(s.Agent.Started) }),
 		gauge("config_last_reload_successful", "1 unless the last reload of the configuration was refused.", func(s snap) float64 { return flag(!s.Config.Refused) }),
 		gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was loaded.", func(s snap) float64 { return at(s.Config.Loaded) }),
+		counter("config_reloads", "Reloads that were asked for since the agent started.", func(s snap) float64 { return float64(s.Config.Reloads) }),
+		counter("config_reloads_refused", "Reloads that were refused since the agent started.", func(s snap) float64 { return float64(s.Config.ReloadsRefused) }),
 		gauge("config_restart_needed", "1 while the configuration says what takes effect at the next start only.", func(s snap) float64 { return flag(len(s.Config.RestartNeeded) > 0) }),
 		gauge("server_reachable", "1 while the FHIR server answers.", func(s snap) float64 { return flag(s.Server.Reachable) }),
 		gauge("server_last_success_timestamp_seconds", "When the server last took something.", func(s snap) float64 { return at(s.Server.LastSuccess) }),

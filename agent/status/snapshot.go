@@ -29,6 +29,11 @@ type Config struct {
 	Digest  string `json:"digest"`         // of the file as it was then, SHA-256
 	Refused bool   `json:"reload_refused"` // the last reload was: the log says why
 
+	// Reloads that were asked for since the start, and those of them that were
+	// refused.
+	Reloads        uint64 `json:"reloads"`
+	ReloadsRefused uint64 `json:"reloads_refused"`
+
 	// RestartNeeded are the keys of the file that take effect at the next start.
 	RestartNeeded []string `json:"restart_needed"`
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +28,10 @@ func (p *program) reloadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "let the running agent read its configuration anew",
-		Long: "reload checks the configuration and has the agent that runs on this computer take it over: only what\n" +
+		Long: "reload has the agent that runs on this computer take its changed configuration over: only what\n" +
 			"changed is restarted, and other analyzers keep their links. A file with faults changes nothing; the\n" +
-			"faults are shown as by `labcourier check`. What takes effect at the next start only is named.\n" +
+			"faults are shown as by `labcourier check`, and the agent counts the refusal and notes it in its audit\n" +
+			"log. What takes effect at the next start only is named.\n" +
 			"It needs the right to read the data directory: be the service's user, root or administrator.",
 		Args: noArgs,
 	}
@@ -43,32 +45,52 @@ func (p *program) reloadCommand() *cobra.Command {
 	return cmd
 }
 
+// reload leaves the judging to the agent, whose counts and audit log are to have
+// it. What this program thinks of the file shows the way, and is what is said if
+// there is no agent to ask.
 func (p *program) reload(ctx context.Context, f reloadFlags) error {
-	cfg, err := config.Load(f.file, kinds())
-	if err != nil {
-		return p.notReloaded(f, err)
+	var reach config.Reach
+	cfg, wrong := config.Load(f.file, kinds())
+	if wrong == nil {
+		reach = cfg.Reach()
+	} else {
+		reach = config.ReachOf(f.file)
 	}
-	token, err := admin.ReadToken(cfg.Agent.DataDir)
-	if err != nil {
-		return fmt.Errorf("%w; is the agent running?", err)
-	}
-	var done agent.Reloaded
-	address := cmp.Or(f.address, cfg.Status.Listen)
-	err = admin.NewClient(address, token).Change(ctx, agent.ReloadPath, url.Values{"by": {"cli"}}, &done)
-	if refused, ok := errors.AsType[*admin.Error](err); ok {
-		var faults config.Faults
-		if refused.Status == http.StatusUnprocessableEntity && json.Unmarshal(refused.Faults, &faults) == nil {
-			return p.notReloaded(f, faults)
-		}
+	done, err := askReload(ctx, f, reach)
+	var faults config.Faults
+	switch refused, ok := errors.AsType[*admin.Error](err); {
+	case ok && refused.Status == http.StatusUnprocessableEntity && json.Unmarshal(refused.Faults, &faults) == nil:
+		return p.notReloaded(f, faults)
+	case err != nil && wrong != nil:
+		fmt.Fprintf(p.err, "The agent is not told: %v.\n", err)
+		return p.notReloaded(f, wrong)
+	case ok:
 		return fmt.Errorf("%w; nothing was changed", refused)
-	} else if err != nil {
-		return fmt.Errorf("%w; is the agent running? If [status] listen was changed, give the present one with --address", err)
+	case err != nil:
+		return err
 	}
 	if f.json {
 		return p.json(done)
 	}
 	fmt.Fprintln(p.out, done)
 	return nil
+}
+
+// askReload has the agent that is reached there read its file anew.
+func askReload(ctx context.Context, f reloadFlags, reach config.Reach) (done agent.Reloaded, err error) {
+	token, err := admin.ReadToken(reach.DataDir)
+	if err != nil {
+		return done, fmt.Errorf("%w; is the agent running?", err)
+	}
+	file, err := filepath.Abs(f.file)
+	if err != nil {
+		return done, fmt.Errorf("find %s: %w", f.file, err)
+	}
+	err = admin.NewClient(cmp.Or(f.address, reach.Listen), token).Change(ctx, agent.ReloadPath, url.Values{"by": {"cli"}, "file": {file}}, &done)
+	if _, answered := errors.AsType[*admin.Error](err); err != nil && !answered {
+		err = fmt.Errorf("%w; is the agent running? If [status] listen was changed, give the present one with --address", err)
+	}
+	return done, err
 }
 
 // notReloaded says why a configuration is not taken over.
