@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"github.com/labcourier/labcourier/agent/sandbox"
 	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/drivers/port"
+	"github.com/labcourier/labcourier/drivers/porttest"
 	"github.com/labcourier/labcourier/drivers/simulator"
 )
 
@@ -245,15 +245,7 @@ type bench struct {
 
 func newLab(t *testing.T) *lab {
 	l := &lab{t: t, server: sandbox.New(sandbox.Options{TokenLifetime: time.Minute})}
-	var free []string
-	for range 3 {
-		n, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer n.Close()
-		free = append(free, n.Addr().String())
-	}
+	free := porttest.Reserve(t, 3)
 	l.address, l.listen, l.status = free[0], free[1], free[2]
 	tcp, err := port.Connect(port.ConnectConfig{Address: l.listen})
 	if err != nil {

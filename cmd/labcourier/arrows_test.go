@@ -65,6 +65,7 @@ func arrows() []arrow {
 		{"drivers/poct", []string{"drivers", "drivers/session"}},
 		{"drivers/text", []string{"drivers", "drivers/session"}},
 		{"drivers/drivertest", []string{"drivers"}},
+		{"drivers/porttest", nil},
 		{"drivers/trace", []string{"drivers"}},
 		{"drivers/anonymise", []string{"drivers"}},
 		{"drivers/detect", []string{"drivers", "drivers/astm", "drivers/text", "drivers/trace"}},

@@ -45,7 +45,7 @@ func (e *endpoint) say(t *testing.T, text string) (codes []int, all string) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	_, port, _ := net.SplitHostPort(e.status)
 	text = strings.NewReplacer("{host}", e.status, "{port}", port, "{token}", e.token).Replace(text)
 	go func() { _, _ = io.WriteString(c, text) }() // the server may hang up before all of it is written

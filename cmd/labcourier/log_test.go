@@ -37,15 +37,10 @@ func TestLogFile(t *testing.T) {
 		t.Errorf("others can read the log: %v", info.Mode())
 	}
 	// Old files are removed by another goroutine.
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	until(t, "there are not the log and two old ones", func() bool {
 		all, err := os.ReadDir(filepath.Dir(file))
-		if err == nil && len(all) == 3 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d files, %v; want the log and two old ones", len(all), err)
-		}
-	}
+		return err == nil && len(all) == 3
+	})
 }
 
 // A service of Windows has its warnings in the event log, and the rest in the file.

@@ -52,7 +52,7 @@ func TestPageResends(t *testing.T) {
 
 	b.Do(chromedp.Click("form[action$='/retry'] button", chromedp.ByQuery))
 	b.Until(".done", "waits for delivery again")
-	for deadline := time.Now().Add(30 * time.Second); ; { // a list does not reload itself
+	for deadline := time.Now().Add(patience); ; { // a list does not reload itself
 		b.Do(chromedp.Navigate("http://"+w.status+"/messages/1"), chromedp.WaitVisible("h1", chromedp.ByQuery))
 		var life string
 		b.Do(chromedp.Text(".life", &life, chromedp.ByQuery))

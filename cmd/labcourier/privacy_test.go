@@ -63,7 +63,7 @@ func TestNoPatientDataInSight(t *testing.T) {
 	c.(*net.TCPConn).CloseWrite()
 
 	var s status.Snapshot
-	for deadline := time.Now().Add(30 * time.Second); s.Spool.Parked != 5 || s.Spool.Queued != 0; {
+	for deadline := time.Now().Add(patience); s.Spool.Parked != 5 || s.Spool.Queued != 0; {
 		if s, err = status.NewClient(w.status).Status(t.Context()); err != nil || time.Now().After(deadline) {
 			t.Fatalf("parked %d, queued %d, %v", s.Spool.Parked, s.Spool.Queued, err)
 		}

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/labcourier/labcourier/drivers/porttest"
 )
 
 // faultyProxy is a TCP proxy that spoils each connection once it has carried
@@ -162,7 +164,7 @@ func TestFaultyProxy(t *testing.T) {
 		messages, every = n, 200
 	}
 	w := newWorld(t, 8)
-	w.front = freeAddresses(t, 1)[0]
+	w.front = porttest.Reserve(t, 1)[0]
 	w.writeConfig("")
 	w.startServer()
 	p := &faultyProxy{to: w.base[len("http://"):], every: every}

@@ -20,6 +20,7 @@ import (
 	"github.com/labcourier/labcourier/agent/sandbox"
 	"github.com/labcourier/labcourier/agent/status"
 	"github.com/labcourier/labcourier/drivers/astm"
+	"github.com/labcourier/labcourier/drivers/porttest"
 )
 
 // start runs the agent as `run` does, until the test ends or the function is
@@ -38,7 +39,7 @@ func (w *world) start(t testing.TB) (stop func()) {
 		}
 	})
 	t.Cleanup(stop)
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		resp, err := http.Get("http://" + w.status + "/readyz")
 		if err == nil {
 			resp.Body.Close()
@@ -106,7 +107,7 @@ func TestReloadKeepsLinks(t *testing.T) {
 	say := func(p []byte) {
 		t.Helper()
 		var answer [1]byte
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		if _, err := c.Write(p); err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +189,7 @@ func TestReloadSwapsServer(t *testing.T) {
 		}
 		return sandbox.Fault{}
 	}))
-	base, end, err := second.Start(freeAddresses(t, 1)[0])
+	base, end, err := second.Start(porttest.Reserve(t, 1)[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +245,7 @@ func TestReloadShadow(t *testing.T) {
 	w := newWorld(t, 1)
 	w.startServer()
 	second := sandbox.New(sandbox.Options{})
-	address := freeAddresses(t, 1)[0]
+	address := porttest.Reserve(t, 1)[0]
 	_, end, err := second.Start(address)
 	if err != nil {
 		t.Fatal(err)
@@ -296,7 +297,7 @@ func TestReloadPortInUse(t *testing.T) {
 		t.Errorf("it did: %s", did)
 	}
 	defer other.Close()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		s, err := status.NewClient(w.status).Status(t.Context())
 		if err == nil && s.Analyzers[1].Link == status.LinkDown && strings.Contains(s.Analyzers[1].Reason, "port is in use") {
 			return // and it is tried again, as after a start

@@ -21,7 +21,7 @@ func TestHangup(t *testing.T) {
 	child := startAgent(t, build(t, ""), w.config)
 	look := func(ok func(status.Snapshot) bool) status.Snapshot {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); ; {
+		for deadline := time.Now().Add(patience); ; {
 			s, err := status.NewClient(w.status).Status(t.Context())
 			if err == nil && ok(s) {
 				return s

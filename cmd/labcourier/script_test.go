@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/labcourier/labcourier/drivers/porttest"
 )
 
 func TestMain(m *testing.M) {
@@ -26,7 +28,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command line as a person would; see testdata/script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
-		free := freeAddresses(t, 4)
+		free := porttest.Reserve(t, 4)
 		e.Setenv("ANALYZER", free[0])
 		e.Setenv("STATUS", free[1])
 		e.Setenv("TAP", free[3])

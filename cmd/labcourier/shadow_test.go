@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/labcourier/labcourier/agent/sandbox"
 	"github.com/labcourier/labcourier/agent/status"
+	"github.com/labcourier/labcourier/drivers/porttest"
 )
 
 // TestShadow: a second server gets the messages of the analyzer that has one,
@@ -19,7 +19,7 @@ func TestShadow(t *testing.T) {
 	w := newWorld(t, 2)
 	w.startServer()
 	second := sandbox.New(sandbox.Options{})
-	address := freeAddresses(t, 1)[0]
+	address := porttest.Reserve(t, 1)[0]
 
 	stop := w.startInProcess(t)
 	w.send(t, 5) // before there was a second server
@@ -34,8 +34,9 @@ func TestShadow(t *testing.T) {
 	if err := w.server.Wait(t.Context(), "DiagnosticReport", 50); err != nil {
 		t.Fatal(err)
 	}
-	shadow := func(want uint64) *status.Shadow {
-		for range 2000 {
+	shadow := func(want uint64) (d *status.Shadow) {
+		t.Helper()
+		until(t, fmt.Sprintf("the second server has not %d", want), func() bool {
 			s, err := status.NewClient(w.status).Status(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -43,13 +44,10 @@ func TestShadow(t *testing.T) {
 			if s.Shadow == nil || !strings.Contains(s.Shadow.URL, address) || s.Analyzers[0].Shadow != nil || s.Spool.Delivered > 52 || !s.Server.Reachable {
 				t.Fatalf("%+v, %+v, %+v", s.Analyzers[0].Shadow, s.Spool, s.Server)
 			}
-			if d := s.Analyzers[1].Shadow; d.Delivered == want && (want > 0 || d.WaitingReason != "") {
-				return d
-			}
-			<-time.After(5 * time.Millisecond)
-		}
-		t.Fatalf("not %d", want)
-		return nil
+			d = s.Analyzers[1].Shadow
+			return d.Delivered == want && (want > 0 || d.WaitingReason != "")
+		})
+		return d
 	}
 	if s := shadow(0); s.WaitingSince.IsZero() || !s.LastDelivered.IsZero() {
 		t.Errorf("%+v", s)
@@ -70,6 +68,7 @@ func TestShadow(t *testing.T) {
 	stop = w.startInProcess(t)
 	defer stop()
 	w.send(t, 1)
+	w.settle(t, 52) // by then the first server was asked, and counts as there
 	if s := shadow(21); s.Refused != 0 || s.LastDelivered.IsZero() {
 		t.Errorf("%+v", s)
 	}

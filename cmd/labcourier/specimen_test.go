@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/labcourier/labcourier/agent/admin"
 	"github.com/labcourier/labcourier/agent/sandbox"
@@ -47,17 +46,16 @@ func TestUnreadBarcode(t *testing.T) {
 	}
 	c := admin.NewClient(w.status, token)
 	held := func() (m admin.Message) {
-		for range 1000 {
+		until(t, "nothing is held", func() bool {
 			list, err := c.List(t.Context(), admin.Query{State: "parked"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(list) == 1 {
-				return list[0]
+				m = list[0]
 			}
-			<-time.After(5 * time.Millisecond)
-		}
-		t.Fatal("nothing is held")
+			return len(list) == 1
+		})
 		return m
 	}
 	m := held()
@@ -138,11 +136,8 @@ func TestCorrectionFromTheAnalyzer(t *testing.T) {
 	if err := w.server.Wait(t.Context(), "Specimen", 2); err != nil {
 		t.Fatal(err)
 	}
-	for range 1000 {
-		if o := w.server.Resources("Observation"); len(o) == 1 && strings.Contains(string(o[0].Raw), `"value":4.10`) && strings.Contains(string(o[0].Raw), `"corrected"`) {
-			return
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	t.Errorf("%d observations, the first %s", w.server.Len("Observation"), w.server.Resources("Observation")[0].Raw)
+	until(t, "there is not one observation, corrected", func() bool {
+		o := w.server.Resources("Observation")
+		return len(o) == 1 && strings.Contains(string(o[0].Raw), `"value":4.10`) && strings.Contains(string(o[0].Raw), `"corrected"`)
+	})
 }

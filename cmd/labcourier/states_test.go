@@ -16,6 +16,7 @@ import (
 	"github.com/labcourier/labcourier/agent/sandbox"
 	"github.com/labcourier/labcourier/drivers/hl7"
 	"github.com/labcourier/labcourier/drivers/port"
+	"github.com/labcourier/labcourier/drivers/porttest"
 	"github.com/labcourier/labcourier/drivers/simulator"
 )
 
@@ -90,7 +91,7 @@ func TestStatesAtServerWeDidNotWrite(t *testing.T) {
 // states sends the states of a result over two protocols, and has the server
 // tell what it holds after each.
 func (w *world) states(t *testing.T, held func(typ string) []json.RawMessage) {
-	address := freeAddresses(t, 1)[0]
+	address := porttest.Reserve(t, 1)[0]
 	w.writeConfig(fmt.Sprintf("raw = true\nprovenance = true\n[[analyzer]]\nname = \"hl7\"\ndriver = \"hl7\"\nraw = true\nprovenance = true\ntcp = { listen = %q }\n", address))
 	defer w.startInProcess(t)()
 	for i, s := range []struct {
@@ -196,15 +197,16 @@ func (d *stateDrill) retry(n int) {
 // messages.
 func (d *stateDrill) wait(n int, end string, retries uint32) (all []admin.Message) {
 	d.t.Helper()
-	for range 2000 {
-		all = d.messages()
-		if len(all) > n && all[n].State == end && all[n].Retries == retries {
-			return all
+	defer func() {
+		if d.t.Failed() {
+			d.t.Logf("%+v", all)
 		}
-		<-time.After(5 * time.Millisecond)
-	}
-	d.t.Fatalf("%s: message %d is not %s: %+v", d.analyzer, n, end, all)
-	return nil
+	}()
+	until(d.t, fmt.Sprintf("%s: message %d is not %s", d.analyzer, n, end), func() bool {
+		all = d.messages()
+		return len(all) > n && all[n].State == end && all[n].Retries == retries
+	})
+	return all
 }
 
 // settled waits until the analyzer's message n has that end, and compares the

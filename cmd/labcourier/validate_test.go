@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/labcourier/labcourier/agent/admin"
 	"github.com/labcourier/labcourier/agent/sandbox"
@@ -24,7 +23,7 @@ func (w *world) settle(t testing.TB, n int) *admin.Client {
 		t.Fatal(err)
 	}
 	c := admin.NewClient(w.status, token)
-	for range 2000 {
+	until(t, "messages do not come to their end", func() bool {
 		list, err := c.List(t.Context(), admin.Query{})
 		if err != nil {
 			t.Fatal(err)
@@ -35,13 +34,9 @@ func (w *world) settle(t testing.TB, n int) *admin.Client {
 				done++
 			}
 		}
-		if done == n {
-			return c
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	t.Fatalf("%d messages never came to their end", n)
-	return nil
+		return done == n
+	})
+	return c
 }
 
 // compared runs the command with --json.

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/labcourier/labcourier/agent/sandbox"
 	"github.com/labcourier/labcourier/drivers/port"
+	"github.com/labcourier/labcourier/drivers/porttest"
 	"github.com/labcourier/labcourier/drivers/simulator"
 )
 
@@ -38,6 +37,20 @@ type world struct {
 	benchs  []*testBench
 }
 
+// patience is how long a test waits for what must come. It decides nothing when
+// all is well.
+const patience = 2 * time.Minute
+
+// until waits until ok, looking now and then.
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v: %s", patience, what)
+		}
+	}
+}
+
 // testBench is one simulated analyzer that connects to the agent.
 type testBench struct {
 	name    string
@@ -51,7 +64,7 @@ type testBench struct {
 // newWorld makes a world with n analyzers. The server is made, not started.
 func newWorld(t testing.TB, n int) *world {
 	w := &world{t: t, log: io.Discard, dir: t.TempDir(), server: sandbox.New(sandbox.Options{TokenLifetime: time.Minute})}
-	free := freeAddresses(t, n+2)
+	free := porttest.Reserve(t, n+2)
 	w.base, w.status = "http://"+free[n], free[n+1]
 	for i := range n {
 		w.benchs = append(w.benchs, &testBench{name: fmt.Sprintf("bench-%02d", i), address: free[i]})
@@ -104,24 +117,6 @@ func (w *world) startServer() (stop func()) {
 	stop = sync.OnceFunc(func() { end(context.Background()) })
 	w.t.Cleanup(stop)
 	return stop
-}
-
-// freeAddresses finds n different addresses that nobody listens on. Their ports are
-// below those that systems give out by themselves: one of these could be taken
-// before the test comes to use it, by any connection of a test beside it.
-func freeAddresses(t testing.TB, n int) (addresses []string) {
-	for tries := 0; len(addresses) < n; tries++ {
-		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 15000+rand.N(17000)))
-		if err != nil {
-			if tries >= 1000 {
-				t.Fatal(err)
-			}
-			continue
-		}
-		defer l.Close() // all stay taken until all are found
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses
 }
 
 // run sends messages until count were acknowledged (0: until ctx ends).

@@ -22,6 +22,7 @@ import (
 	"github.com/labcourier/labcourier/drivers/drivertest"
 	"github.com/labcourier/labcourier/drivers/hl7"
 	"github.com/labcourier/labcourier/drivers/port"
+	"github.com/labcourier/labcourier/drivers/porttest"
 )
 
 // peer prepares a run of @medplum/hl7, an HL7 implementation of other hands.
@@ -35,7 +36,7 @@ func peer(t *testing.T, args ...string) *exec.Cmd {
 	if _, err := os.Stat(filepath.Join(peers, "node_modules", "@medplum", "hl7")); err != nil {
 		t.Fatalf("LABCOURIER_PEERS is set: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join("testdata", "medplum_peer.cjs")}, args...)...)
 	cmd.Env, cmd.Stderr = append(os.Environ(), "LABCOURIER_PEERS="+peers), os.Stderr
@@ -116,12 +117,8 @@ func TestMedplumClient(t *testing.T) {
 func TestMedplumServer(t *testing.T) {
 	for _, c := range []struct{ mode, conditions string }{{"original", ""}, {"enhanced", "|||AL|AL"}} {
 		t.Run(c.mode, func(t *testing.T) {
-			probe, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, number, _ := net.SplitHostPort(probe.Addr().String())
-			probe.Close()
+			address := porttest.Reserve(t, 1)[0]
+			_, number, _ := net.SplitHostPort(address)
 			cmd := peer(t, "server", number, c.mode)
 			in, err := cmd.StdinPipe()
 			if err != nil {
@@ -144,7 +141,7 @@ func TestMedplumServer(t *testing.T) {
 			}
 			for i := range 5 {
 				m := fmt.Sprintf("MSH|^~\\&|A|B|C|D|20260722091501||ORU^R01^ORU_R01|s%d|P|2.5.1%s\rOBR|1||S-1|GLU\r", i, c.conditions)
-				if err := (hl7.Sender{Timeout: 5 * time.Second}).Send(t.Context(), drivertest.Conn{Conn: conn}, []byte(m)); err != nil {
+				if err := (hl7.Sender{Timeout: 30 * time.Second}).Send(t.Context(), drivertest.Conn{Conn: conn}, []byte(m)); err != nil {
 					t.Errorf("message %d: %v", i, err)
 				}
 				if !lines.Scan() || !strings.Contains(lines.Text(), fmt.Sprintf("s%d", i)) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labcourier/labcourier/drivers/porttest"
 )
 
 func TestConnectConfig(t *testing.T) {
@@ -67,9 +69,7 @@ func TestConnectFaults(t *testing.T) {
 }
 
 func TestConnectRefused(t *testing.T) {
-	ln := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	ln.Close()
-	p := must(Connect(ConnectConfig{Address: ln.Addr().String()}))(t)
+	p := must(Connect(ConnectConfig{Address: porttest.Reserve(t, 1)[0]}))(t)
 	if _, err := p.Open(t.Context()); err == nil || !isRefused(err) {
 		t.Errorf("Open = %v", err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/labcourier/labcourier/drivers"
 	"github.com/labcourier/labcourier/drivers/port"
+	"github.com/labcourier/labcourier/drivers/porttest"
 	"github.com/labcourier/labcourier/drivers/trace"
 )
 
@@ -254,11 +255,8 @@ func TestReset(t *testing.T) {
 // An analyzer whose LIS is away is not kept waiting in the belief that it is
 // there.
 func TestHostAway(t *testing.T) {
-	ln := listen(t)
-	address := ln.Addr().String()
-	ln.Close()
 	l := newLog()
-	_, at := start(t, address, l)
+	_, at := start(t, porttest.Reserve(t, 1)[0], l)
 	c, err := net.Dial("tcp", at)
 	if err == nil { // the reset may be there before the dialer has looked
 		defer c.Close()
