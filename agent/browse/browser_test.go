@@ -49,13 +49,13 @@ func TestLinkInBrowser(t *testing.T) {
 		b.Axe("link, " + scheme)
 		b.Picture("link-" + scheme)
 	}
-	b.Do(chromedp.Focus("#pause", chromedp.ByQuery), chromedp.KeyEvent("\r"))
+	b.Press("#pause")
 	say("\x04")
 	b.Until("#state", "Paused; 1 line waits.")
-	b.Do(chromedp.KeyEvent("\r"))
+	b.Press("#pause")
 	b.Until(".from .control", "EOT")
 
-	name, recording := b.Save(chromedp.Click("#save", chromedp.ByQuery))
+	name, recording := b.Save(chromedp.Focus("#save", chromedp.ByQuery), chromedp.KeyEvent("\r"))
 	h, events, err := trace.ReadAll(bytes.NewReader(recording))
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestLinkInBrowser(t *testing.T) {
 	if !strings.HasPrefix(name, "xn-") || !strings.HasSuffix(name, ".trace") || h.Name != "xn" || all.String() != "\x05\x06\x021H|\\^&|||XN\r\x034F\r\n\x15\x04" {
 		t.Errorf("saved: %s, %+v %q", name, h, all.String())
 	}
-	b.Do(chromedp.Click("#clear", chromedp.ByQuery))
+	b.Press("#clear")
 	for i := range 30 {
 		say(strings.Repeat(fmt.Sprintf("line %d\n", i), 100))
 	}

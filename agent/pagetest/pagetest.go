@@ -30,11 +30,11 @@ type Browser struct {
 	faults []string // what the page's scripts or the policy complained of
 }
 
-// patience is for one change of a page.
-const patience = 30 * time.Second
+// patience is for one change of a page, and for the browser's start.
+const patience = 2 * time.Minute
 
 // limit is for everything that one test does in the browser.
-const limit = 5 * time.Minute
+const limit = 10 * time.Minute
 
 // Open starts a browser until the test ends.
 func Open(t testing.TB) *Browser {
@@ -53,12 +53,13 @@ func Open(t testing.TB) *Browser {
 		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.WindowSize(1366, 768), // of many a lab PC
+		chromedp.WSURLReadTimeout(patience),
 	)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithBrowserOption(chromedp.WithDialTimeout(patience)))
 	t.Cleanup(cancel)
 	b := &Browser{t: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, b.hear)
@@ -123,6 +124,13 @@ func (b *Browser) Until(selector, says string) {
 			b.t.Fatalf("%s never said %q (%v):\n%s", selector, says, err, b.text())
 		}
 	}
+}
+
+// Press focuses an element and presses Enter, as people do who use no mouse. A
+// click would aim at where the element was a moment ago.
+func (b *Browser) Press(selector string) {
+	b.t.Helper()
+	b.Do(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Focus(selector, chromedp.ByQuery), chromedp.KeyEvent("\r"))
 }
 
 // Save runs actions that make the page save a file, and returns the name that it

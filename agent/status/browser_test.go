@@ -47,7 +47,9 @@ func TestPageIsTold(t *testing.T) {
 	shown.Store(&first)
 	addr := start(t, Options{Source: fakeSource{func() Snapshot { return *shown.Load() }, func() error { return nil }}})
 	b := pagetest.Open(t)
-	b.Do(chromedp.Navigate("http://"+addr+"/"), chromedp.Click("summary", chromedp.ByQuery), chromedp.Evaluate("window.same = true", nil))
+	b.Do(chromedp.Navigate("http://" + addr + "/"))
+	b.Press("summary")
+	b.Do(chromedp.Evaluate("window.same = true", nil))
 	for _, s := range states() {
 		if s.name != "parked" && s.name != "server-down" && s.name != "well" {
 			continue

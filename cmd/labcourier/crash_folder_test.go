@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -47,7 +48,9 @@ fields = { specimen = "1", test = "2", value = "3" }
 			dropped++
 			path := filepath.Join(out, fmt.Sprintf("%06d.csv", dropped))
 			text := fmt.Sprintf("export-%06d;GLU;5.%d\nexport-%06d;K;4.%d\n", dropped, dropped%10, dropped, dropped%7)
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			// Whole at once: a writer that is held up for longer than settle is told
+			// apart from one that is done by nobody.
+			if err := errors.Join(os.WriteFile(path+".part", []byte(text), 0o600), os.Rename(path+".part", path)); err != nil {
 				t.Error(err)
 				return
 			}

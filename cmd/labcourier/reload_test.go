@@ -157,62 +157,6 @@ func TestReloadKeepsLinks(t *testing.T) {
 	}
 }
 
-// TestReloadSwapsServer: messages wait for a server that is away, one of them in
-// flight to it and without an answer; a reload names another server, and all of
-// them arrive there once.
-func TestReloadSwapsServer(t *testing.T) {
-	w := newWorld(t, 3)
-	w.startServer()
-	asked := make(chan struct{}, 100)
-	var open sync.WaitGroup // requests that the first server has not answered
-	w.server.SetFault(sandbox.OnBundle(func(r *http.Request) sandbox.Fault {
-		open.Go(func() { <-r.Context().Done() })
-		asked <- struct{}{}
-		return sandbox.SlowAnswer(time.Hour)
-	}))
-	w.rewrite(t, "data_dir", "stop_timeout = \"2s\"\ndata_dir")
-	stop := w.start(t)
-	w.send(t, 10)
-	<-asked
-
-	second := sandbox.New(sandbox.Options{})
-	second.SetFault(sandbox.OnBundle(func(*http.Request) sandbox.Fault {
-		left := make(chan struct{})
-		go func() {
-			open.Wait()
-			close(left)
-		}()
-		select {
-		case <-left:
-		case <-time.After(200 * time.Millisecond):
-			t.Error("it delivers here while the first server has not answered")
-		}
-		return sandbox.Fault{}
-	}))
-	base, end, err := second.Start(porttest.Reserve(t, 1)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer end(context.Background())
-	w.rewrite(t, w.base, strings.TrimSuffix(base, sandbox.BasePath))
-	if did := w.reload(t); did.String() != "unchanged 3, upstream restarted" {
-		t.Fatalf("it did: %s", did)
-	}
-	w.send(t, 5)
-	if err := second.Wait(t.Context(), "DiagnosticReport", 45); err != nil {
-		t.Fatal(err)
-	}
-	s, err := status.NewClient(w.status).Status(t.Context())
-	if err != nil || s.Server.URL != strings.TrimSuffix(base, sandbox.BasePath)+sandbox.BasePath || s.Spool.Delivered > 45 || s.Spool.Parked != 0 {
-		t.Errorf("%+v %+v %v", s.Server, s.Spool, err)
-	}
-	stop()
-	w.server = second
-	if faults := w.faults(); len(faults) > 0 {
-		t.Error(faults)
-	}
-}
-
 // TestReloadWithoutAnalyzer: what waits of an analyzer that is removed stays in
 // sight, and goes out once when the analyzer is back.
 func TestReloadWithoutAnalyzer(t *testing.T) {
