@@ -51,11 +51,11 @@ func (h *Handler) traffic(w http.ResponseWriter, r *http.Request) error {
 		return &Error{Status: http.StatusServiceUnavailable, Text: "too many are watching already: end another capture first"}
 	}
 	defer h.watchers.leave()
+	s := feed.Subscribe(watchMemory)
+	defer s.Close()
 	if err := h.spool.Audit(r.Context(), "watched", name, 0, "what goes over the link"); err != nil {
 		return err // no look without its entry
 	}
-	s := feed.Subscribe(watchMemory)
-	defer s.Close()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out := &line{w: w, c: http.NewResponseController(w)}
 	began := time.Now()

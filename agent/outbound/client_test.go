@@ -66,7 +66,7 @@ func TestConnectionsAreKept(t *testing.T) {
 // TestDeadlines: no stage of a connection waits for ever.
 func TestDeadlines(t *testing.T) {
 	a := newAuthority(t)
-	short := limits{dial: time.Second, handshake: 50 * time.Millisecond, ping: 50 * time.Millisecond, idle: time.Minute}
+	short := limits{dial: time.Minute, handshake: 50 * time.Millisecond, ping: 50 * time.Millisecond, idle: time.Minute}
 	release := make(chan struct{})
 	slow := newServer(a, "127.0.0.1", time.Hour, func(s *httptest.Server) {
 		s.Config.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -110,7 +110,7 @@ func TestHalfOpen(t *testing.T) {
 	})
 	defer close(release)
 	relay := newRelay(t, strings.TrimPrefix(s.URL, "https://"))
-	short := limits{dial: time.Second, handshake: 10 * time.Second, ping: 50 * time.Millisecond, idle: time.Minute}
+	short := limits{dial: time.Minute, handshake: time.Minute, ping: 50 * time.Millisecond, idle: time.Minute}
 	c, _, _ := client(t, Options{CAFile: newFiles(t, a).ca, Proxy: NoProxy, Timeout: time.Hour}, short)
 	go func() {
 		<-asked

@@ -38,17 +38,16 @@ func (p *program) captureCommand() *cobra.Command {
 	cmd.Flags().DurationVar(&span, "for", 0, "stop after this `time`; 0: when interrupted")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the lines of a recording, which are JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		ctx := cmd.Context()
-		if span > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, span)
-			defer cancel()
-		}
+		ctx, cancel := context.WithCancel(cmd.Context())
+		defer cancel()
 		stream, err := p.openTraffic(ctx, *file, args[0])
 		if err != nil {
 			return err
 		}
 		defer stream.Close()
+		if span > 0 { // from now on: it is a time of watching
+			defer time.AfterFunc(span, cancel).Stop()
+		}
 		if out != "" {
 			return p.recordTraffic(ctx, stream, args[0], out)
 		}

@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -27,7 +29,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command line as a person would; see testdata/script.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
+	commands := map[string]func(*testscript.TestScript, bool, []string){"until": scriptUntil}
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Cmds: commands, Setup: func(e *testscript.Env) error {
 		free := porttest.Reserve(t, 4)
 		e.Setenv("ANALYZER", free[0])
 		e.Setenv("STATUS", free[1])
@@ -56,4 +59,23 @@ charset = "iso-8859-1"
 		}
 		return os.WriteFile(filepath.Join(e.WorkDir, "lab.toml"), []byte(lab), 0o600)
 	}})
+}
+
+// scriptUntil is `until PATTERN COMMAND...`: it runs the command again and again,
+// until what that writes has the pattern.
+func scriptUntil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND...")
+	}
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(patience); ; <-time.After(20 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("never in %q: %s, %v", args[1:], args[0], err)
+		}
+	}
 }

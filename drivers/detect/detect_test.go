@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -230,29 +231,35 @@ func (in *instrument) run() {
 // A probe gets a frame out of an analyzer and leaves it its results.
 func TestProbeNeverAcknowledges(t *testing.T) {
 	for _, silent := range []bool{false, true} {
-		ours, theirs := net.Pipe()
-		in := &instrument{Conn: theirs, finished: make(chan struct{})}
-		go in.run()
-		opened := false
-		p := Probe{Silent: silent, Open: func(ctx context.Context, _ Settings) (drivers.Conn, error) {
-			if opened {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			}
-			opened = true
-			return pipeConn{ours}, nil
-		}}
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-		r, err := p.Run(ctx)
-		cancel()
-		theirs.Close()
-		<-in.finished
-		if err != nil || r.Driver != "astm" || in.acked {
-			t.Errorf("silent %t: %+v, %v, acknowledged %t", silent, r, err, in.acked)
+		t.Run(fmt.Sprintf("silent %t", silent), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { probeOnce(t, silent) })
+		})
+	}
+}
+
+func probeOnce(t *testing.T, silent bool) {
+	ours, theirs := net.Pipe()
+	in := &instrument{Conn: theirs, finished: make(chan struct{})}
+	go in.run()
+	opened := false
+	p := Probe{Silent: silent, Open: func(ctx context.Context, _ Settings) (drivers.Conn, error) {
+		if opened {
+			<-ctx.Done()
+			return nil, ctx.Err()
 		}
-		if silent && (len(in.answers) > 0 || r.Answers != (Answers{})) || !silent && (string(in.answers[:2]) != "\x06\x15" || !r.Sure || r.Sender[0] != "XN-550") {
-			t.Errorf("silent %t: answers %q, %+v", silent, in.answers, r)
-		}
+		opened = true
+		return pipeConn{ours}, nil
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	r, err := p.Run(ctx)
+	cancel()
+	theirs.Close()
+	<-in.finished
+	if err != nil || r.Driver != "astm" || in.acked {
+		t.Errorf("%+v, %v, acknowledged %t", r, err, in.acked)
+	}
+	if silent && (len(in.answers) > 0 || r.Answers != (Answers{})) || !silent && (string(in.answers[:2]) != "\x06\x15" || !r.Sure || r.Sender[0] != "XN-550") {
+		t.Errorf("answers %q, %+v", in.answers, r)
 	}
 }
 
