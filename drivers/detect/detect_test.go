@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"

@@ -14,6 +14,7 @@ import (
 // best that can be had where a port cannot be held for somebody else.
 func Reserve(t testing.TB, n int) (addresses []string) {
 	t.Helper()
+	var taken []net.Listener // all until all are found
 	for tries := 0; len(addresses) < n; tries++ {
 		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 15000+rand.N(17000)))
 		if err != nil {
@@ -22,8 +23,11 @@ func Reserve(t testing.TB, n int) (addresses []string) {
 			}
 			continue
 		}
-		defer l.Close() // all stay taken until all are found
+		taken = append(taken, l)
 		addresses = append(addresses, l.Addr().String())
+	}
+	for _, l := range taken {
+		l.Close()
 	}
 	return addresses
 }
