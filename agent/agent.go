@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labcourier/labcourier/agent/admin"
+	"github.com/labcourier/labcourier/agent/alert"
 	"github.com/labcourier/labcourier/agent/browse"
 	"github.com/labcourier/labcourier/agent/config"
 	"github.com/labcourier/labcourier/agent/history"
@@ -54,6 +55,7 @@ type Agent struct {
 	status  *status.Server
 	history *history.Book
 	parked  parkedReasons
+	alerted alert.Memory // of the alerts that run; those before have ended
 
 	parts      atomic.Pointer[parts]
 	exchanging atomic.Bool   // some parts have ended and their successors have not begun

@@ -53,7 +53,8 @@ func reading(s config.Secret) func() (string, error) {
 	return s.Read
 }
 
-// alerts is how people are told. What was told is forgotten when it is made anew.
+// alerts is how people are told. What they were told stays with the agent when it is
+// made anew.
 type alerts struct {
 	of   alertsOf
 	ways []alert.Way
@@ -94,7 +95,7 @@ func (a *Agent) alert(ctx context.Context, by *alerts) {
 		Agent: a.config().Agent.Name, Version: a.o.Version, Look: a.Snapshot,
 		Expiries: func() []alert.Expiry { return expiries(a.config().Server) },
 		Limits:   alert.Limits{Mute: l.Mute, Hold: l.Hold, Digest: l.Digest, Link: l.LinkDown, Waiting: l.Waiting, Expiry: l.Expiry},
-		Ways:     by.ways, Log: a.component("alert"),
+		Ways:     by.ways, Memory: &a.alerted, Log: a.component("alert"),
 	})
 }
 

@@ -43,9 +43,21 @@ func (l *lab) set(change func(*status.Snapshot)) {
 	change(&l.shown)
 }
 
+// look is what is shown now.
+func (l *lab) look() status.Snapshot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.shown
+	s.Agent.Now = status.At(time.Now())
+	s.Analyzers = append([]status.Analyzer(nil), s.Analyzers...)
+	return s
+}
+
 func (l *lab) Name() string { return "lab" }
 
-func (l *lab) Send(_ context.Context, n Notice) error {
+func (l *lab) Receivers() []string { return []string{"lab"} }
+
+func (l *lab) Send(_ context.Context, n Notice, _ []string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tries++
@@ -71,14 +83,7 @@ func play(t *testing.T, l *lab, story func()) (sent []string) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() {
-			ended <- Run(ctx, Options{Agent: "lab", Version: "1", Limits: limits(), Ways: []Way{l}, Log: zerolog.Nop(), Look: func() status.Snapshot {
-				l.mu.Lock()
-				defer l.mu.Unlock()
-				s := l.shown
-				s.Agent.Now = status.At(time.Now())
-				s.Analyzers = append([]status.Analyzer(nil), s.Analyzers...)
-				return s
-			}})
+			ended <- Run(ctx, Options{Agent: "lab", Version: "1", Limits: limits(), Ways: []Way{l}, Log: zerolog.Nop(), Look: l.look})
 		}()
 		story()
 		cancel()

@@ -18,6 +18,10 @@
 // that is away for a night. An answer that is lost makes a notice come twice, with
 // the same id.
 //
+// A reload that changes how people are told keeps the book of each receiver: what he
+// was told is not told again, its end is. Somebody new is told what is wrong then.
+// What is no problem any more by other limits, or is muted, goes without a word.
+//
 // Nothing is kept on disk. For a minute after its start the agent tells nothing;
 // then it tells what is wrong, once, even if that was told before the restart,
 // since nobody may have been told what the new start brought. The end of a problem

@@ -41,8 +41,12 @@ var _ Way = Mail{}
 // Name is the server's address.
 func (m Mail) Name() string { return "mail " + m.Server }
 
+// Receivers are the addresses of To.
+func (m Mail) Receivers() []string { return m.To }
+
 // Send hands one mail to the server.
-func (m Mail) Send(ctx context.Context, n Notice) error {
+func (m Mail) Send(ctx context.Context, n Notice, to []string) error {
+	m.To = to
 	if err := m.send(ctx, n); err != nil {
 		return fmt.Errorf("%s: %s", m.Name(), strings.Join(strings.Fields(err.Error()), " "))
 	}

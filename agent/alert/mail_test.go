@@ -86,7 +86,7 @@ func TestMail(t *testing.T) {
 	address, mails := mailServer(t, "")
 	m := Mail{Server: address, TLS: TLSNone, From: "Lab <lab@example.org>", To: []string{"a@example.org", "b@example.org"}}
 	n := notice()
-	if err := m.Send(t.Context(), n); err != nil {
+	if err := m.Send(t.Context(), n, m.To); err != nil {
 		t.Fatal(err)
 	}
 	mail := <-mails
@@ -110,7 +110,7 @@ func TestMailRefused(t *testing.T) {
 	} {
 		address, mails := mailServer(t, c.refuse)
 		m := Mail{Server: address, TLS: c.tls, From: "lab@example.org", To: []string{"a@example.org"}}
-		err := m.Send(t.Context(), notice())
+		err := m.Send(t.Context(), notice(), m.To)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), address) || len(mails) > 0 {
 			t.Errorf("%s %s: %v", c.refuse, c.tls, err)
 		}
@@ -172,15 +172,15 @@ func TestMailServerWeDidNotWrite(t *testing.T) {
 
 			wrong := m
 			wrong.Password = password("hunter2")
-			if err := wrong.Send(t.Context(), notice()); err == nil || strings.Contains(err.Error(), "hunter2") {
+			if err := wrong.Send(t.Context(), notice(), m.To); err == nil || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("with the wrong password: %v", err)
 			}
 			stranger := m
 			stranger.Roots = x509.NewCertPool()
-			if err := stranger.Send(t.Context(), notice()); err == nil || !strings.Contains(err.Error(), "certificate") {
+			if err := stranger.Send(t.Context(), notice(), m.To); err == nil || !strings.Contains(err.Error(), "certificate") {
 				t.Errorf("with an unknown certificate: %v", err)
 			}
-			if err := m.Send(t.Context(), notice()); err != nil {
+			if err := m.Send(t.Context(), notice(), m.To); err != nil {
 				t.Fatal(err)
 			}
 			var got struct {

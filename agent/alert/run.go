@@ -16,9 +16,13 @@ type Way interface {
 	// Name says which way it is, for the log; it holds no secret.
 	Name() string
 
-	// Send returns nil once the other side has taken n. Its errors hold no
-	// secret. It ends with ctx.
-	Send(ctx context.Context, n Notice) error
+	// Receivers are those who hear it, each by a name of its own, which may hold a
+	// secret. There is one at least.
+	Receivers() []string
+
+	// Send returns nil once the other side has taken n for those of the receivers.
+	// Its errors hold no secret. It ends with ctx.
+	Send(ctx context.Context, n Notice, to []string) error
 }
 
 // Options says what is watched, and to whom it is told.
@@ -28,6 +32,7 @@ type Options struct {
 	Expiries       func() []Expiry // nil: there are none
 	Limits         Limits
 	Ways           []Way
+	Memory         *Memory // what an earlier Run told; nil: nothing, and nothing is kept
 	Log            zerolog.Logger
 }
 
@@ -41,23 +46,25 @@ const (
 // Run watches and tells until ctx ends. The ways do not wait for each other.
 func Run(ctx context.Context, o Options) error {
 	var running sync.WaitGroup
-	started := time.Now()
-	for _, w := range o.Ways {
-		running.Go(func() { o.serve(ctx, w, started) })
+	if o.Memory == nil {
+		o.Memory = &Memory{}
+	}
+	for _, a := range o.Memory.audiences(o.Ways, o.Limits, time.Now()) {
+		running.Go(func() { o.serve(ctx, a) })
 	}
 	<-ctx.Done()
 	running.Wait()
 	return nil
 }
 
-// serve tells what there is to tell by one way.
-func (o Options) serve(ctx context.Context, w Way, started time.Time) {
-	b := newBook(o.Limits, started)
+// serve tells an audience what there is to tell.
+func (o Options) serve(ctx context.Context, a audience) {
+	b, w := a.book, a.way
 	log := o.Log.With().Str("way", w.Name()).Logger()
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = firstPause, longPause
 	var notBefore time.Time
-	failing := false
+	failing, adopted := false, false
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -66,14 +73,18 @@ func (o Options) serve(ctx context.Context, w Way, started time.Time) {
 			return
 		case <-tick.C:
 		}
-		now := time.Now()
-		b.look(now, o.problems())
+		now, shown, ends := time.Now(), o.Look(), o.expiries()
+		if !adopted {
+			b.adopt(o.Limits, problems(shown, ends, b.limits), problems(shown, ends, o.Limits))
+			adopted = true
+		}
+		b.look(now, problems(shown, ends, o.Limits))
 		n, due := b.due(now)
 		if !due || now.Before(notBefore) {
 			continue
 		}
-		n.signedBy(o.Agent, o.Version, started, b.number)
-		err := o.send(ctx, w, n)
+		n.signedBy(o.Agent, o.Version, b.started, b.number)
+		err := o.send(ctx, a, n)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -92,16 +103,15 @@ func (o Options) serve(ctx context.Context, w Way, started time.Time) {
 	}
 }
 
-func (o Options) problems() []problem {
-	var ends []Expiry
-	if o.Expiries != nil {
-		ends = o.Expiries()
+func (o Options) expiries() []Expiry {
+	if o.Expiries == nil {
+		return nil
 	}
-	return problems(o.Look(), ends, o.Limits)
+	return o.Expiries()
 }
 
-func (o Options) send(ctx context.Context, w Way, n Notice) error {
+func (o Options) send(ctx context.Context, a audience, n Notice) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	return w.Send(ctx, n)
+	return a.way.Send(ctx, n, a.to)
 }

@@ -35,8 +35,11 @@ func (w Webhook) Name() string {
 	return "webhook " + u.Scheme + "://" + u.Host
 }
 
+// Receivers is the address.
+func (w Webhook) Receivers() []string { return []string{w.URL} }
+
 // Send posts n.
-func (w Webhook) Send(ctx context.Context, n Notice) error {
+func (w Webhook) Send(ctx context.Context, n Notice, _ []string) error {
 	r, err := w.request(ctx, n)
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.Name(), err)

@@ -41,7 +41,7 @@ func TestWebhook(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	defer s.Close()
-	if err := (Webhook{URL: s.URL + "/x?y=z", HTTP: s.Client(), Token: secret("tok"), Key: secret("key")}).Send(t.Context(), n); err != nil {
+	if err := (Webhook{URL: s.URL + "/x?y=z", HTTP: s.Client(), Token: secret("tok"), Key: secret("key")}).Send(t.Context(), n, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -59,7 +59,7 @@ func TestWebhookRefused(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 	}))
 	for path, want := range map[string]string{"/hunter2": "307", "/hunter2/x": "403"} {
-		err := (Webhook{URL: s.URL + path, HTTP: s.Client(), Token: secret("hunter2")}).Send(t.Context(), notice())
+		err := (Webhook{URL: s.URL + path, HTTP: s.Client(), Token: secret("hunter2")}).Send(t.Context(), notice(), nil)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v", err)
 		}
@@ -68,7 +68,7 @@ func TestWebhookRefused(t *testing.T) {
 		t.Errorf("a redirect was followed: %d requests", asked)
 	}
 	s.Close()
-	err := (Webhook{URL: s.URL + "/hunter2", HTTP: s.Client()}).Send(t.Context(), notice())
+	err := (Webhook{URL: s.URL + "/hunter2", HTTP: s.Client()}).Send(t.Context(), notice(), nil)
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("%v", err)
 	}

@@ -65,7 +65,7 @@ func tryAlerts(ctx context.Context, cfg *config.Config) (tries []triedWay, err e
 	for _, w := range ways {
 		began := time.Now()
 		within, cancel := context.WithTimeout(ctx, alertTestTimeout)
-		err := w.Send(within, alert.Test(cfg.Agent.Name, version, began))
+		err := w.Send(within, alert.Test(cfg.Agent.Name, version, began), w.Receivers())
 		cancel()
 		t := triedWay{Way: w.Name(), Sent: err == nil, Took: time.Since(began).Milliseconds()}
 		if err != nil {
