@@ -221,6 +221,10 @@ func byHand(t *testing.T, box *container, l *lab) {
 // serial line of a machine that has none.
 const ptyAllowed = "[Service]\nDeviceAllow=char-pts rw\n"
 
+// patience is how long the test waits for what must come. It decides nothing when
+// all is well.
+const patience = 3 * time.Minute
+
 // lab is what stands outside of the container: two analyzers and a server.
 type lab struct {
 	t       *testing.T
@@ -341,7 +345,7 @@ func (l *lab) send(n int) {
 
 // sendBeside begins what send does; the function it returns waits for the end.
 func (l *lab) sendBeside(n int) (wait func()) {
-	ctx, cancel := context.WithTimeout(l.t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	ended := make(chan error, len(l.benches))
 	for _, b := range l.benches {
 		go func() { ended <- b.run(ctx, n) }()
@@ -387,7 +391,7 @@ func (l *lab) arrived() {
 		want += b.acked
 		b.mu.Unlock()
 	}
-	ctx, cancel := context.WithTimeout(l.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
 	if err := l.server.Wait(ctx, "DiagnosticReport", want); err != nil {
 		l.t.Fatalf("%d of %d messages arrived: %v", l.server.Len("DiagnosticReport"), want, err)
@@ -416,7 +420,7 @@ type container struct {
 // machine's: what the analyzers connect to is the agent's own listener.
 func boot(t *testing.T, dir, line string) *container {
 	c := &container{t: t, args: []string{
-		"--quiet", "--boot", "--register=no", "--keep-unit", "--machine=labcourier-ci",
+		"--quiet", "--boot", "--register=no", "--keep-unit", fmt.Sprint("--machine=labcourier-ci-", os.Getpid()), // others may run this beside us
 		"--directory=" + filepath.Join(dir, "tree"), "--bind-ro=" + dir + ":/packages", "--bind=" + line + ":/dev/ttyLAB0",
 	}}
 	c.start()
@@ -441,13 +445,12 @@ func (c *container) start() {
 	if err := c.nspawn.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	for range 300 {
+	for late := time.Now().Add(patience); time.Now().Before(late); <-time.After(200 * time.Millisecond) {
 		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", c.nspawn.Process.Pid))
 		c.leader, _, _ = strings.Cut(strings.TrimSpace(string(children)), " ")
 		if c.leader != "" && c.ask("systemctl", "is-active", "multi-user.target") == "active" {
 			return
 		}
-		<-time.After(200 * time.Millisecond)
 	}
 	c.t.Fatal("the container does not come up")
 }
@@ -462,14 +465,14 @@ func (c *container) reboot() {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		c.t.Fatal("the container does not go down")
 	}
 	c.start()
 }
 
 func (c *container) command(in string, args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	c.t.Cleanup(cancel)
 	inside := append([]string{"--target=" + c.leader, "--all", "--", "/usr/bin/env", "-i", "DEBIAN_FRONTEND=noninteractive",
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_PAGER="}, args...)
@@ -528,11 +531,10 @@ func (c *container) ask(args ...string) string {
 func (c *container) want(answer string, args ...string) {
 	c.t.Helper()
 	var said string
-	for range 100 {
+	for late := time.Now().Add(patience); time.Now().Before(late); <-time.After(200 * time.Millisecond) {
 		if said = c.ask(args...); said == answer {
 			return
 		}
-		<-time.After(200 * time.Millisecond)
 	}
 	c.t.Fatalf("%s says %q, not %q", strings.Join(args, " "), said, answer)
 }
