@@ -71,7 +71,7 @@ type patient struct {
 
 func examine(t *testing.T, p patient) (said findings) {
 	t.Helper()
-	p.out.Timeout = 5 * time.Second
+	p.out.Timeout = time.Minute
 	c, err := outbound.New(p.out)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func examine(t *testing.T, p patient) (said findings) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := doctor.Server{URL: p.base, TokenURL: p.token, Timeout: 5 * time.Second, HTTP: c, Tokens: c, Auth: a, Resources: len(p.bots) == 0, Bots: p.bots, Heartbeat: p.heartbeat}
+	s := doctor.Server{URL: p.base, TokenURL: p.token, Timeout: time.Minute, HTTP: c, Tokens: c, Auth: a, Resources: len(p.bots) == 0, Bots: p.bots, Heartbeat: p.heartbeat}
 	var r doctor.Report = func(f doctor.Finding) { said = append(said, f) }
 	if p.shadow {
 		r = r.Shadow()

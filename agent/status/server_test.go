@@ -15,6 +15,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+
+	"github.com/labcourier/labcourier/drivers/porttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -315,7 +317,7 @@ func TestCappedListener(t *testing.T) {
 }
 
 func TestStopsWithOpenConnections(t *testing.T) {
-	s, err := NewServer(Options{Listen: "127.0.0.1:0", Source: healthySource(), Log: zerolog.Nop()})
+	s, err := NewServer(Options{Listen: porttest.Reserve(t, 1)[0], Source: healthySource(), Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func TestWrongSecretNeverBasic(t *testing.T) {
 	w.send(t, 2)
 	said := w.waitReason(t, "refused")
 	var o oracle
-	for deadline := time.Now().Add(time.Minute); o.Tokens < 4 && time.Now().Before(deadline); <-time.After(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); o.Tokens < 4 && time.Now().Before(deadline); <-time.After(200 * time.Millisecond) {
 		w.peer(t, "oracle", nil, &o)
 	}
 	if o.Tokens < 4 || o.Auth["Basic"] != 0 || o.Auth["Bearer"] != 0 || said.Fallback || o.Held["Observation"] != 0 {
@@ -126,7 +126,7 @@ func TestWrongSecretNeverBasic(t *testing.T) {
 
 // waitReason waits until the status says word of the authorisation.
 func (w *world) waitReason(t *testing.T, word string) status.Auth {
-	for deadline := time.Now().Add(time.Minute); ; <-time.After(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; <-time.After(100 * time.Millisecond) {
 		s, err := status.NewClient(w.status).Status(t.Context())
 		if err == nil && strings.Contains(s.Server.Auth.Reason, word) {
 			return s.Server.Auth

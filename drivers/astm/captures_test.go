@@ -278,7 +278,7 @@ func receive(t *testing.T, l capturetest.Link, o astm.Options, raw []byte, split
 	split.Play(t, c, slices.Concat(raw, []byte{astm.ENQ}, astm.AppendFrame(nil, 1, []byte(sentinel), true), []byte{astm.EOT}))
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatalf("the sentinel did not arrive: %+v", d.Status())
 	}
 	cancel()

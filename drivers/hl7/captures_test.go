@@ -221,11 +221,11 @@ func receive(t *testing.T, l capturetest.Link, raw []byte, split capturetest.Spl
 	return r
 }
 
-// readAnswers reads until the sentinel is acknowledged, or 20 s have passed.
+// readAnswers reads until the sentinel is acknowledged, or two minutes have passed.
 func readAnswers(c drivers.Conn) string {
 	var got []byte
 	buf := make([]byte, 4096)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !bytes.HasSuffix(got, []byte("|SENTINEL\r\x1c\r")) {
 		if c.SetReadDeadline(deadline) != nil {
 			break

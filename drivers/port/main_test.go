@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come. It decides nothing when
 // all is well.
-const patience = 10 * time.Second
+const patience = 2 * time.Minute
 
 // receive returns what comes from c, or fails the test.
 func receive[T any](t *testing.T, c <-chan T, what string) T {

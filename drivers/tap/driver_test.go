@@ -76,7 +76,7 @@ func through(t *testing.T, analyzer drivers.Port, tp *Tap, lis drivers.Port, l *
 		},
 		Acknowledged: func(m []byte) { sent = append(sent, m) },
 	}
-	limit, stop := context.WithTimeout(ctx, 60*time.Second)
+	limit, stop := context.WithTimeout(ctx, 4*time.Minute)
 	defer stop()
 	if err := an.Run(limit); err != io.EOF {
 		t.Fatal(err)

@@ -92,7 +92,7 @@ func TestLineAfterEnd(t *testing.T) {
 		c.Write([]byte("ask"))
 		c.CloseWrite()
 		buf := make([]byte, 3)
-		lis.SetReadDeadline(time.Now().Add(20 * time.Second))
+		lis.SetReadDeadline(time.Now().Add(2 * time.Minute))
 		if _, err := io.ReadFull(lis, buf); err != nil || string(buf) != "ask" {
 			t.Fatalf("%q, %v", buf, err)
 		}

@@ -55,7 +55,7 @@ func (l *log) sent(from trace.Side) (data []byte) {
 // await waits until an event of the kind has come.
 func (l *log) await(t *testing.T, kind trace.Kind) trace.Event {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(2 * time.Minute)
 	for {
 		l.mu.Lock()
 		for _, e := range l.events {
@@ -138,7 +138,7 @@ func dial(t testing.TB, address string) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(2 * time.Minute))
 	return c.(*net.TCPConn)
 }
 
@@ -153,7 +153,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(2 * time.Minute))
 	w.lis = c
 	return w
 }

@@ -162,7 +162,7 @@ func receive(t *testing.T, want captured, raw []byte, next func(int) int) (store
 	}
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatalf("not everything arrived: %+v", d.Status())
 	}
 	c.(*net.TCPConn).CloseWrite()
