@@ -90,12 +90,12 @@ func TestLineAfterEnd(t *testing.T) {
 	for range 2 {
 		c := dial(t, address)
 		c.Write([]byte("ask"))
-		c.CloseWrite()
 		buf := make([]byte, 3)
 		lis.SetReadDeadline(time.Now().Add(2 * time.Minute))
 		if _, err := io.ReadFull(lis, buf); err != nil || string(buf) != "ask" {
 			t.Fatalf("%q, %v", buf, err)
 		}
+		c.CloseWrite()
 		lis.Write([]byte("answer"))
 		if got, err := io.ReadAll(c); err != nil || string(got) != "answer" {
 			t.Errorf("%q, %v", got, err)
