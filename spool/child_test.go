@@ -48,7 +48,7 @@ func runChild(text string) {
 }
 
 func (p *plan) options() Options {
-	o := Options{Reserve: -1, hooks: hooks{noSync: p.NoSync, ackEarly: p.Early, lockThread: true, noAutoCompact: true}}
+	o := Options{Reserve: -1, hooks: hooks{noSync: p.NoSync, ackEarly: p.Early, lockThread: true, noAutoCompact: true, settleAt: 20}}
 	o.hooks.beforeStep = func(step string) {
 		if p.Step != "" && step == p.Step {
 			p.cut()

@@ -282,7 +282,7 @@ func TestCrashAtSteps(t *testing.T) {
 		for _, step := range []string{"keep: begin", "keep: copied", "keep: installed", "open: first commit", "migrate: applied", "open: committed"} {
 			os.RemoveAll(filepath.Join(d.mount, "data"))
 			p := d.plan(t)
-			plantFormat1(t, p.Path)
+			plantFormat(t, p.Path, 1)
 			before, err := os.ReadFile(p.Path)
 			if err != nil {
 				t.Fatal(err)
@@ -292,7 +292,7 @@ func TestCrashAtSteps(t *testing.T) {
 			p.kill(t, 20*time.Second)
 			d.powerUp()
 			s := openAt(t, p.Path, Options{ResendWindow: century, Retain: -1})
-			asFormat1(t, s)
+			asPlanted(t, s)
 			s.Close()
 			if copied, err := os.ReadFile(keptOf(t, p.Path).Path); err != nil || !bytes.Equal(copied, before) {
 				t.Errorf("%s: the copy is not the file as it was: %v", step, err)

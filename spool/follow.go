@@ -56,7 +56,14 @@ func (s *Spool) nextAfter(lane string, after Seq) (r Record, found bool, err err
 	}
 	err = s.read(func(v *view) error {
 		next := uint64(math.MaxUint64)
-		for _, b := range []bucket{waiting, parked, history} {
+		q, _, err := v.firstWaiting(h.id, after+1)
+		if err != nil {
+			return fmt.Errorf("waiting entry of %s: %w", lane, err)
+		}
+		if q != 0 {
+			next = uint64(q)
+		}
+		for _, b := range []bucket{parked, history} {
 			k, entry := v.b[b].Cursor().Seek(laneSeqKey(h.id, uint64(after)+1))
 			if !bytes.HasPrefix(k, laneKey(h.id)) {
 				continue
@@ -98,7 +105,12 @@ func (s *Spool) Newest(lane string) (newest Seq, err error) {
 				newest = max(newest, Seq(n))
 			}
 		}
-		return nil
+		return v.arrivals(newest, func(a arrival) bool {
+			if a.lane == h.id {
+				newest = max(newest, a.seq)
+			}
+			return true
+		})
 	})
 	return newest, err
 }

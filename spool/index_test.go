@@ -3,7 +3,7 @@ package spool
 import (
 	"bytes"
 	"compress/gzip"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"io"
@@ -13,15 +13,20 @@ import (
 	"time"
 )
 
-// format1 is a file of format 1: twelve messages in three lanes, "message 0" and
-// so on, a third each waiting or delivered, parked, discarded.
+// planted are files of older formats: twelve messages in three lanes, "message 0"
+// and so on, a quarter each waiting, delivered, parked, discarded. The process
+// that wrote the one of format 2 died.
 //
-//go:embed testdata/format1.db.gz
-var format1 []byte
+//go:embed testdata/format1.db.gz testdata/format2.db.gz
+var planted embed.FS
 
-func plantFormat1(t *testing.T, path string) {
+func plantFormat(t *testing.T, path string, format int) {
 	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(format1))
+	packed, err := planted.ReadFile(fmt.Sprintf("testdata/format%d.db.gz", format))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +45,8 @@ func plantFormat1(t *testing.T, path string) {
 // century is a resend window that the fixture's age does not matter to.
 const century = 100 * 365 * 24 * time.Hour
 
-// asFormat1 checks what is in the fixture, whichever format it has now.
-func asFormat1(t *testing.T, s *Spool) {
+// asPlanted checks what is in the fixture, whichever format it has now.
+func asPlanted(t *testing.T, s *Spool) {
 	t.Helper()
 	if st := s.Stats(); st.Waiting != 3 || st.Parked != 3 || st.Delivered != 3 || st.Discarded != 3 || len(st.Damage) != 0 {
 		t.Errorf("%+v", st)
@@ -65,9 +70,15 @@ func asFormat1(t *testing.T, s *Spool) {
 	}
 }
 
-func TestMigrationFromFormat1(t *testing.T) {
+func TestMigrationFromOlderFormats(t *testing.T) {
+	for format := 1; format < formatVersion; format++ {
+		t.Run(fmt.Sprint(format), func(t *testing.T) { migrates(t, format) })
+	}
+}
+
+func migrates(t *testing.T, format int) {
 	path := filepath.Join(scratch(t), "spool.db")
-	plantFormat1(t, path)
+	plantFormat(t, path, format)
 	before, _ := os.ReadFile(path)
 	// A commit that fails leaves the old format, whole.
 	o := Options{ResendWindow: century, Retain: -1, hooks: hooks{commitFault: func() error { return errors.New("not now") }}}
@@ -80,10 +91,10 @@ func TestMigrationFromFormat1(t *testing.T) {
 	}
 	o.hooks.commitFault = nil
 	s := openAt(t, path, o)
-	asFormat1(t, s)
+	asPlanted(t, s)
 	s.Close()
 	s = openAt(t, path, o)
-	asFormat1(t, s)
+	asPlanted(t, s)
 	s.read(func(v *view) error {
 		if b, err := v.get(settings, keyFormat); err != nil || b[3] != formatVersion {
 			t.Errorf("format %v %v", b, err)

@@ -27,7 +27,7 @@ func TestMigrationKeepsTheFile(t *testing.T) {
 	for name, h := range map[string]hooks{"small": {}, "large": large} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(scratch(t), "spool.db")
-			plantFormat1(t, path)
+			plantFormat(t, path, 1)
 			before, _ := os.ReadFile(path)
 			o := Options{ResendWindow: century, Retain: -1, hooks: h}
 			openAt(t, path, o).Close()
@@ -149,7 +149,7 @@ func TestMigrationWaitsForRoom(t *testing.T) {
 	for name, h := range map[string]hooks{"small": {}, "large": large} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(scratch(t), "spool.db")
-			plantFormat1(t, path)
+			plantFormat(t, path, 1)
 			before, _ := os.ReadFile(path)
 			var free atomic.Uint64
 			free.Store(uint64(len(before)) + 1<<20 - 1)
@@ -172,7 +172,7 @@ func TestMigrationWaitsForRoom(t *testing.T) {
 				t.Fatal("no migration")
 			}
 			keptOf(t, path)
-			asFormat1(t, s)
+			asPlanted(t, s)
 		})
 	}
 }
@@ -228,7 +228,7 @@ func TestUnreadableFileIsSalvagedRatherThanKept(t *testing.T) {
 		t.Skip("no file here that cannot be read: ", err)
 	}
 	path := filepath.Join(scratch(t), "spool.db")
-	plantFormat1(t, path)
+	plantFormat(t, path, 1)
 	o := Options{ResendWindow: century, Retain: -1, hooks: hooks{openFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
 		if name == path && flag == os.O_RDONLY {
 			name = unreadable

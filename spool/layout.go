@@ -7,7 +7,7 @@ import (
 
 // formatVersion is the layout that this code writes. A file says its own in
 // the settings bucket.
-const formatVersion = 2
+const formatVersion = 3
 
 // bucket is one of the file's buckets. The numbers are not stored.
 type bucket int
@@ -16,7 +16,7 @@ const (
 	settings bucket = iota // format, spool id, index secret, damage report
 	lanes                  // lane id -> laneHead
 	records                // seq -> record, written once
-	waiting                // lane id, seq -> waitingEntry
+	waiting                // lane id, seq -> waitingEntry; 0, seq -> arrival
 	parked                 // lane id, seq -> stateEntry
 	history                // lane id, seq -> stateEntry
 	expiry                 // time finished, seq -> lane id, size

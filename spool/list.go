@@ -46,6 +46,12 @@ func (s *Spool) List(q Query) (found []Info, err error) {
 				all = s.listLane(v, h, b, q, all)
 			}
 		}
+		if q.State == Any || q.State == Waiting {
+			var err error
+			if all, err = s.listArrivals(v, q, all); err != nil {
+				return err
+			}
+		}
 		slices.SortFunc(all, func(a, b listed) int {
 			if q.Newest {
 				a, b = b, a
@@ -118,6 +124,24 @@ func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []listed)
 		n++
 	}
 	return found
+}
+
+// listArrivals goes over all that there are: they are few.
+func (s *Spool) listArrivals(v *view, q Query, found []listed) ([]listed, error) {
+	of := map[uint32]laneHead{}
+	for _, h := range s.heads() {
+		if q.Lane == "" || q.Lane == h.name {
+			of[h.id] = h
+		}
+	}
+	err := v.arrivals(q.After+1, func(a arrival) bool {
+		h, ok := of[a.lane]
+		if ok && (q.Before == 0 || a.seq < q.Before) && s.selects(v, h, waiting, q, a.seq, nil) {
+			found = append(found, listed{lane: h, seq: a.seq})
+		}
+		return true
+	})
+	return found, err
 }
 
 // selects looks at as little of a record as it can: it is asked about each of a

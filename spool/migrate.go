@@ -14,6 +14,8 @@ func migrations() []migration {
 	return []migration{
 		// Format 2 writes the digest index late; until then it was complete.
 		(*txn).putIndexed,
+		// Format 3 has arrivals; until then every record waited in its lane.
+		func(*txn) error { return nil },
 	}
 }
 

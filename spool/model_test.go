@@ -56,7 +56,7 @@ func TestModel(t *testing.T) {
 		}
 		m.o = Options{
 			Reserve: -1, ResendWindow: time.Hour, Retain: 10 * time.Hour, Now: func() time.Time { return m.now },
-			hooks: hooks{noSync: true, noAutoCompact: true, commitFault: func() error {
+			hooks: hooks{noSync: true, noAutoCompact: true, settleAt: 3, commitFault: func() error {
 				if m.fault != nil {
 					return m.fault()
 				}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -128,13 +129,12 @@ func (t *txn) refusal(lane uint32, q Seq) error {
 }
 
 func (t *txn) takeWaiting(h *laneHead, q Seq) (waitingEntry, error) {
-	key := laneSeqKey(h.id, uint64(q))
-	if !t.has(waiting, key) {
-		return waitingEntry{}, t.refusal(h.id, q)
+	key, w, ok := t.waits(h.id, q)
+	if !ok {
+		return w, t.refusal(h.id, q)
 	}
-	var w waitingEntry
-	if b, err := t.get(waiting, key); err == nil {
-		w, _ = decodeWaiting(b) // an entry that fails its checksum still says: waits
+	if bytes.Equal(key, arrivalKey(q)) {
+		t.arrived--
 	}
 	h.waiting -= min(h.waiting, 1)
 	return w, t.del(waiting, key)

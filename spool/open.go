@@ -88,12 +88,9 @@ func (s *Spool) openFile() error {
 	if err != nil {
 		return err
 	}
-	var heads []laneHead
-	var damage []Damage
-	var commits uint64
-	var f fresh
+	var l loaded
 	err = guard(func() (err error) {
-		heads, damage, commits, f, err = s.loadMemory(db)
+		l, err = s.loadMemory(db)
 		return err
 	})
 	if err != nil {
@@ -105,9 +102,9 @@ func (s *Spool) openFile() error {
 	s.dbMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.found = commits
-	s.commits, s.published, s.damage, s.fresh = commits, commits, damage, f
-	s.adopt(heads)
+	s.found = l.commits
+	s.commits, s.published, s.damage, s.fresh, s.arrived = l.commits, l.commits, l.damage, l.fresh, l.arrived
+	s.adopt(l.heads)
 	return nil
 }
 

@@ -66,6 +66,7 @@ type hooks struct {
 	noScrub       bool
 	compactAbove  int64
 	proveAbove    int64
+	settleAt      int
 	scrubbed      func()            // called when a scrub has ended
 	beforeStep    func(step string) // named points in creation, compaction, salvage, migration
 	commitFault   func() error      // called before a commit, which its error makes fail
@@ -89,6 +90,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.hooks.proveAbove == 0 {
 		o.hooks.proveAbove = proveAbove
+	}
+	if o.hooks.settleAt == 0 {
+		o.hooks.settleAt = settleAt
 	}
 	return o
 }

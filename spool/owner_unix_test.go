@@ -21,7 +21,7 @@ func TestRootLeavesTheServiceItsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "spool.db")
-	plantFormat1(t, path)
+	plantFormat(t, path, 1)
 	s := openAt(t, path, Options{ResendWindow: century, Retain: -1, hooks: hooks{noSync: true}})
 	put(t, s, msg("a", "x"))
 	if err := s.Compact(t.Context()); err != nil {

@@ -242,9 +242,7 @@ func (p *pendingPut) adopt(t *txn, e exportRecord, state State) (stored bool, er
 	t.addDigest(key, entry, len(v))
 	switch state {
 	case Waiting:
-		h.waiting++
-		w := waitingEntry{since: t.s.opt.Now().UnixNano()}
-		return true, t.put(waiting, laneSeqKey(h.id, uint64(seq)), w.encode())
+		return true, t.arrive(h, seq, t.s.opt.Now().UnixNano())
 	case Parked:
 		return true, t.park(h, seq, stateEntry{}, e.Reason)
 	case Delivered:

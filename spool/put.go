@@ -202,8 +202,7 @@ func (p *pendingPut) store(t *txn, h *laneHead, key []byte, occurrence uint32) e
 	if p.stage == Broken {
 		return t.park(h, seq, stateEntry{Size: uint64(len(v))}, &Reason{At: p.received, Code: CodeBroken, Text: p.fault})
 	}
-	h.waiting++
-	return t.put(waiting, laneSeqKey(h.id, uint64(seq)), waitingEntry{since: p.received.UnixNano()}.encode())
+	return t.arrive(h, seq, p.received.UnixNano())
 }
 
 // A draft is stored under its session, with its seq before the record.

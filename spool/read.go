@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,16 +52,13 @@ func (s *Spool) first(lane string) (r Record, found bool, err error) {
 		return r, false, s.healthyOrClosed()
 	}
 	err = s.read(func(v *view) error {
-		prefix := laneKey(h.id)
-		k, entry := v.b[waiting].Cursor().Seek(prefix)
-		if !bytes.HasPrefix(k, prefix) {
-			return nil
-		}
-		q, err := numberOf(k, entry)
+		q, _, err := v.firstWaiting(h.id, 0)
 		if err != nil {
 			return fmt.Errorf("waiting entry of %s: %w", lane, err)
 		}
-		found = true
+		if found = q != 0; !found {
+			return nil
+		}
 		r, err = s.load(v, h, q)
 		return err
 	})
@@ -96,13 +92,10 @@ func (s *Spool) load(v *view, h laneHead, q Seq) (Record, error) {
 // status gathers what has become of a record; digest is nil when not known.
 func (s *Spool) status(v *view, lane uint32, q Seq, stage Stage, digest *[32]byte) (st Status) {
 	key := laneSeqKey(lane, uint64(q))
+	_, w, waits := v.waits(lane, q)
 	switch {
-	case v.has(waiting, key):
-		st.State = Waiting
-		if b, err := v.get(waiting, key); err == nil {
-			w, _ := decodeWaiting(b)
-			st.Changed, st.Retries = fromNano(w.since), w.retries
-		}
+	case waits:
+		st.State, st.Changed, st.Retries = Waiting, fromNano(w.since), w.retries
 	case v.has(parked, key), v.has(history, key):
 		from := parked
 		if st.State = Parked; v.has(history, key) {

@@ -278,7 +278,7 @@ func (w *wreck) guess(e *elem) (name string, ok bool) {
 	case 4 + len(tag{}):
 		return bucketNames[digests], true
 	case 12:
-		if _, err := decodeWaiting(small); err == nil {
+		if _, err := decodeWaiting(small); err == nil || laneOf(e.key) == arrivals {
 			return bucketNames[waiting], true
 		}
 		st, err := decodeState(small)
@@ -365,6 +365,13 @@ func (w *wreck) takeSmall(name string, key, value []byte, stale bool) {
 		id, n, ok := splitLaneSeq(key)
 		if !ok {
 			return
+		}
+		if in == waiting && id == arrivals {
+			a, err := decodeArrival(Seq(n), value)
+			if err != nil {
+				return
+			}
+			id, value = a.lane, waitingEntry{since: a.since}.encode()
 		}
 		// Of several the one that is sure counts, then the one further on its way.
 		old, ok := w.states[Seq(n)]

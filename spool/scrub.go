@@ -142,7 +142,7 @@ func (s *Spool) noteDamaged(q Seq) error {
 		}
 		for _, h := range s.heads() {
 			key := laneSeqKey(h.id, uint64(q))
-			if waits = v.has(waiting, key); waits || v.has(parked, key) || v.has(history, key) {
+			if _, _, waits = v.waits(h.id, q); waits || v.has(parked, key) || v.has(history, key) {
 				lane = h.name
 				return nil
 			}

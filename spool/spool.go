@@ -43,6 +43,7 @@ type Spool struct {
 	pace      pace
 	retry     time.Duration // pause before the next attempt to reopen
 	fresh     fresh         // what the digest index in the file lacks
+	arrived   int           // how many arrivals are in the file
 	begun     bool          // the file was open once, and got its first commit
 	unproven  bool          // opened without going through the whole file
 	olderMeta bool          // the newer meta page of the two could not be read
@@ -198,6 +199,7 @@ func (s *Spool) laneLocked(name string) *lane {
 // publish takes what a commit changed over into memory.
 func (s *Spool) publish(t *txn) {
 	s.fresh.take(&t.fresh)
+	s.arrived += t.arrived
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.published = s.commits

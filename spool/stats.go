@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -91,15 +90,23 @@ func (s *Spool) fileStats(st *Stats) {
 func (s *Spool) oldest(heads []laneHead) []time.Time {
 	times := make([]time.Time, len(heads))
 	_ = s.read(func(v *view) error {
-		for i, h := range heads {
-			prefix := laneKey(h.id)
-			k, _ := v.b[waiting].Cursor().Seek(prefix)
-			if !bytes.HasPrefix(k, prefix) {
-				continue
+		arrived := map[uint32]arrival{}
+		err := v.arrivals(0, func(a arrival) bool {
+			if _, ok := arrived[a.lane]; !ok {
+				arrived[a.lane] = a
 			}
-			if b, err := v.get(waiting, k); err == nil {
-				w, _ := decodeWaiting(b)
-				times[i] = fromNano(w.since)
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		for i, h := range heads {
+			q, since, err := v.firstSettled(h.id, 0)
+			if a, ok := arrived[h.id]; ok && (q == 0 || a.seq < q) {
+				since = a.since
+			}
+			if err == nil {
+				times[i] = fromNano(since)
 			}
 		}
 		return nil
@@ -125,8 +132,16 @@ func (s *Spool) Accepting() error {
 	return s.space.check(s.opt.Now())
 }
 
-// loadMemory reads what is kept in memory of the file.
-func (s *Spool) loadMemory(db *bolt.DB) (heads []laneHead, damage []Damage, commits uint64, f fresh, err error) {
+// loaded is what is kept in memory of a file.
+type loaded struct {
+	heads   []laneHead
+	damage  []Damage
+	commits uint64
+	fresh   fresh
+	arrived int
+}
+
+func (s *Spool) loadMemory(db *bolt.DB) (l loaded, err error) {
 	err = db.View(func(tx *bolt.Tx) error {
 		v, err := newView(tx)
 		if err != nil {
@@ -137,9 +152,12 @@ func (s *Spool) loadMemory(db *bolt.DB) (heads []laneHead, damage []Damage, comm
 			return err
 		}
 		s.secret.Store(&id.secret)
-		commits = v.b[settings].Sequence()
-		damage = readDamage(&v)
-		if f, err = s.loadFresh(&v); err != nil {
+		l.commits = v.b[settings].Sequence()
+		l.damage = readDamage(&v)
+		if l.fresh, err = s.loadFresh(&v); err != nil {
+			return err
+		}
+		if err := v.arrivals(0, func(arrival) bool { l.arrived++; return true }); err != nil {
 			return err
 		}
 		return v.b[lanes].ForEach(func(k, _ []byte) error {
@@ -151,9 +169,9 @@ func (s *Spool) loadMemory(db *bolt.DB) (heads []laneHead, damage []Damage, comm
 				return fmt.Errorf("lane key: %w", errCorrupt)
 			}
 			h, err := decodeLaneHead(uint32(k[0])<<24|uint32(k[1])<<16|uint32(k[2])<<8|uint32(k[3]), b)
-			heads = append(heads, h)
+			l.heads = append(l.heads, h)
 			return err
 		})
 	})
-	return heads, damage, commits, f, err
+	return l, err
 }

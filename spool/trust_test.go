@@ -70,11 +70,20 @@ func TestUnprovenFileIsGoneThrough(t *testing.T) {
 // Who asks for a record by its number gets by without a small entry that is
 // damaged; the scrub has the file repaired.
 func TestBadEntryLeadsToSalvage(t *testing.T) {
-	s := openTemp(t, Options{hooks: large})
+	for name, settleAt := range map[string]int{"arrival": 0, "settled": 1} {
+		h := large
+		h.settleAt = settleAt
+		t.Run(name, func(t *testing.T) { badEntry(t, h) })
+	}
+}
+
+func badEntry(t *testing.T, h hooks) {
+	s := openTemp(t, Options{hooks: h})
 	q := put(t, s, msg("a", "x"))
-	h, _ := s.committedHead("a")
+	lane, _ := s.committedHead("a")
 	err := s.submit(t.Context(), 0, func(tx *txn) error {
-		return tx.putRaw(waiting, laneSeqKey(h.id, uint64(q)), []byte("not what was written"))
+		key, _, _ := tx.waits(lane.id, q)
+		return tx.putRaw(waiting, key, []byte("not what was written"))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -133,36 +142,42 @@ func TestBadKeyLeadsToSalvage(t *testing.T) {
 	}
 	for how, read := range read {
 		for what, damage := range damage {
-			t.Run(how+" "+what, func(t *testing.T) {
-				s := openTemp(t, Options{hooks: large})
-				put(t, s, msg("b", "another's")) // 1
-				q := put(t, s, msg("a", "x"))    // 2
-				put(t, s, msg("b", "another's, too"))
-				h, _ := s.committedHead("a")
-				err := s.submit(t.Context(), 0, func(tx *txn) error {
-					key := laneSeqKey(h.id, uint64(q))
-					entry := bytes.Clone(tx.b[waiting].Get(key))
-					if err := tx.del(waiting, key); err != nil {
-						return err
-					}
-					return tx.putRaw(waiting, damage(key), entry)
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				var r Record
-				err = repaired(t, s, func() (err error) {
-					r, err = read(s)
-					return err
-				})
-				if err != nil || r.Seq != q {
-					t.Errorf("the record read is %d: %v", r.Seq, err)
-				}
-				if st := s.Stats(); len(st.Damage) != 1 || st.Damage[0].SetAside == "" || !st.Accepting {
-					t.Errorf("%+v", st)
-				}
-			})
+			for where, settleAt := range map[string]int{"arrival": 0, "settled": 1} {
+				h := large
+				h.settleAt = settleAt
+				t.Run(how+" "+what+" "+where, func(t *testing.T) { badKey(t, h, damage, read) })
+			}
 		}
+	}
+}
+
+func badKey(t *testing.T, h hooks, damage func([]byte) []byte, read func(*Spool) (Record, error)) {
+	s := openTemp(t, Options{hooks: h})
+	put(t, s, msg("b", "another's")) // 1
+	q := put(t, s, msg("a", "x"))    // 2
+	put(t, s, msg("b", "another's, too"))
+	lane, _ := s.committedHead("a")
+	err := s.submit(t.Context(), 0, func(tx *txn) error {
+		key, _, _ := tx.waits(lane.id, q)
+		entry := bytes.Clone(tx.b[waiting].Get(key))
+		if err := tx.del(waiting, key); err != nil {
+			return err
+		}
+		return tx.putRaw(waiting, damage(key), entry)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Record
+	err = repaired(t, s, func() (err error) {
+		r, err = read(s)
+		return err
+	})
+	if err != nil || r.Seq != q {
+		t.Errorf("the record read is %d: %v", r.Seq, err)
+	}
+	if st := s.Stats(); len(st.Damage) != 1 || st.Damage[0].SetAside == "" || !st.Accepting {
+		t.Errorf("%+v", st)
 	}
 }
 

@@ -50,6 +50,7 @@ type txn struct {
 	byName map[string]*laneHead
 	writes int
 
+	arrived   int // by how many there are more arrivals
 	fresh     freshChanges
 	damage    []Damage
 	damageSet bool
@@ -119,6 +120,9 @@ func (t *txn) laneByID(id uint32) (*laneHead, error) {
 // whether this one is in the file.
 func (t *txn) finish(number uint64) error {
 	if err := t.indexIfMany(); err != nil {
+		return err
+	}
+	if err := t.settleIfMany(); err != nil {
 		return err
 	}
 	for id, h := range t.heads {
