@@ -35,7 +35,7 @@ func (a arrival) encode() []byte {
 }
 
 func decodeArrival(q Seq, b []byte) (arrival, error) {
-	if len(b) != 12 || laneOf(b) == arrivals {
+	if len(b) != 12 {
 		return arrival{}, errCorrupt
 	}
 	return arrival{seq: q, lane: laneOf(b), since: int64(be64(b[4:]))}, nil

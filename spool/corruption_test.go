@@ -27,7 +27,7 @@ type inventory struct {
 func filled(t testing.TB, o Options, clean bool) ([]byte, inventory) {
 	t.Helper()
 	path := filepath.Join(scratch(t), "spool.db")
-	o.hooks.noSync, o.hooks.crash = true, !clean
+	o.hooks.noSync, o.hooks.crash, o.hooks.settleAt = true, !clean, 25
 	s := openAt(t, path, o)
 	inv := inventory{payload: map[Seq]string{}, state: map[Seq]State{}, lane: map[Seq]string{}}
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -272,6 +272,32 @@ func TestDamagedFiles(t *testing.T) {
 				t.Errorf("%d records are gone, at most %d need be", missing, c.mayLose)
 			}
 		})
+	}
+}
+
+// Where the tree is lost, what lies in the leaves still tells where each record
+// was on its way; and of a record that is lost, whose it was.
+func TestSalvageKeepsStates(t *testing.T) {
+	file, inv := filled(t, Options{}, true)
+	bad := bytes.Clone(file)
+	clear(bad[:2*pageSize])
+	at := bytes.Index(bad, []byte("\x00"+inv.payload[237])) // waits, and arrived last but one
+	if inv.state[237] != Waiting || at < 0 {
+		t.Fatal("the record is not where the test looks for it")
+	}
+	bad[at+5] ^= 1
+	s := openAt(t, plant(t, bad, inv.marker), Options{})
+	all, err := s.List(Query{Limit: 1000})
+	if err != nil || len(all) != len(inv.state)-1 {
+		t.Errorf("%d records of %d: %v", len(all), len(inv.state), err)
+	}
+	for _, in := range all {
+		if in.State != inv.state[in.Seq] || in.Lane != inv.lane[in.Seq] {
+			t.Errorf("record %d is %v in %s, was %v in %s", in.Seq, in.State, in.Lane, inv.state[in.Seq], inv.lane[in.Seq])
+		}
+	}
+	if d := s.Stats().Damage; len(d) != 1 || len(d[0].Lost) != 1 || d[0].Lost[0].From != 237 || d[0].Lost[0].Lane != inv.lane[237] {
+		t.Errorf("%+v", d)
 	}
 }
 
