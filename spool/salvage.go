@@ -278,20 +278,25 @@ func (w *wreck) guess(e *elem) (name string, ok bool) {
 	case 4 + len(tag{}):
 		return bucketNames[digests], true
 	case 12:
-		if _, err := decodeWaiting(small); err == nil || laneOf(e.key) == arrivals {
-			return bucketNames[waiting], true
-		}
-		st, err := decodeState(small)
-		if err != nil {
-			return "", false
-		}
-		if st.State == Parked {
-			return bucketNames[parked], true
-		}
-		return bucketNames[history], true
+		return guessState(e.key, small)
 	}
 	if k := string(e.key); k == string(keyFormat) || k == string(keySecret) || k == string(keyKeys) || k == string(keySpoolID) || k == string(keyIndexed) || k == string(keyAudited) {
 		return bucketNames[settings], true
+	}
+	return "", false
+}
+
+// guessState tells the entries apart that say where a record is. One that waits may
+// hold any bytes after the time, but that time does not begin as text does.
+func guessState(key, small []byte) (name string, ok bool) {
+	st, err := decodeState(small)
+	switch _, waitErr := decodeWaiting(small); {
+	case err == nil && st.State == Parked:
+		return bucketNames[parked], true
+	case err == nil:
+		return bucketNames[history], true
+	case waitErr == nil || laneOf(key) == arrivals:
+		return bucketNames[waiting], true
 	}
 	return "", false
 }
