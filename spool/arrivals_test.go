@@ -39,14 +39,14 @@ func TestArrivals(t *testing.T) {
 	newest := map[string]Seq{}
 	var parked []Seq
 	both := false
-	for i := range 400 {
+	for i := range 600 {
 		now = now.Add(time.Second)
 		lane := lanes[rng.IntN(3)]
-		switch rng.IntN(5) {
+		switch rng.IntN(6) {
 		case 0, 1:
 			newest[lane] = put(t, s, msg(lane, fmt.Sprint(i)))
 			want[lane] = append(want[lane], newest[lane])
-		case 2:
+		case 2, 5:
 			if len(want[lane]) == 0 {
 				continue
 			}
