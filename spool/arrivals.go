@@ -61,25 +61,26 @@ func (v *view) arrivals(from Seq, see func(arrival) bool) error {
 	return nil
 }
 
-// firstWaiting is the first record from number from on that waits in a lane, and
-// since when. No number: there is none.
-func (v *view) firstWaiting(lane uint32, from Seq) (first Seq, since int64, err error) {
-	if first, since, err = v.firstSettled(lane, from); err != nil {
-		return 0, 0, err
+// firstWaiting is the first record from number from on that waits in a lane; 0:
+// there is none.
+func (v *view) firstWaiting(lane uint32, from Seq) (first Seq, err error) {
+	if first, _, err = v.firstSettled(lane, from); err != nil {
+		return 0, err
 	}
 	err = v.arrivals(from, func(a arrival) bool {
 		switch {
 		case first != 0 && a.seq > first:
 			return false
 		case a.lane == lane:
-			first, since = a.seq, a.since
+			first = a.seq
 			return false
 		}
 		return true
 	})
-	return first, since, err
+	return first, err
 }
 
+// firstSettled is the first that is no arrival, and since when it waits.
 func (v *view) firstSettled(lane uint32, from Seq) (first Seq, since int64, err error) {
 	k, sealed := v.b[waiting].Cursor().Seek(laneSeqKey(lane, uint64(from)))
 	if !bytes.HasPrefix(k, laneKey(lane)) {

@@ -70,6 +70,11 @@
 // as good as random, and each would cost a page of its own. What it lacks after a
 // crash is in the records, from which Open makes it anew.
 //
+// What comes to wait does so in one place at first, whichever lane it is of, and
+// is moved to its lane when a thousand have gathered there: the entries of each
+// lane lie in a page of their own, and a commit with messages of many lanes would
+// write as many pages. Most are delivered before.
+//
 // A file of an older format is copied before it is brought to this one's: an older
 // labcourier can go on from the copy. The latest of each format stays for [KeepFor];
 // [KeptCopies] lists them.

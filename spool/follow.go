@@ -56,7 +56,7 @@ func (s *Spool) nextAfter(lane string, after Seq) (r Record, found bool, err err
 	}
 	err = s.read(func(v *view) error {
 		next := uint64(math.MaxUint64)
-		q, _, err := v.firstWaiting(h.id, after+1)
+		q, err := v.firstWaiting(h.id, after+1)
 		if err != nil {
 			return fmt.Errorf("waiting entry of %s: %w", lane, err)
 		}

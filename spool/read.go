@@ -52,7 +52,7 @@ func (s *Spool) first(lane string) (r Record, found bool, err error) {
 		return r, false, s.healthyOrClosed()
 	}
 	err = s.read(func(v *view) error {
-		q, _, err := v.firstWaiting(h.id, 0)
+		q, err := v.firstWaiting(h.id, 0)
 		if err != nil {
 			return fmt.Errorf("waiting entry of %s: %w", lane, err)
 		}
