@@ -128,24 +128,26 @@ func verifyFile(path string) (v Verified, err error) {
 func (v *Verified) check(w *walker) error {
 	have := map[Seq]bool{}
 	counts := map[string]*uint64{
-		bucketNames[records]: &v.Records, bucketNames[waiting]: &v.Waiting, bucketNames[parked]: &v.Parked, bucketNames[history]: &v.History,
+		bucketNames[waiting]: &v.Waiting, bucketNames[parked]: &v.Parked, bucketNames[history]: &v.History,
 	}
 	w.visit = func(name string, e *elem) error {
 		if err := checkElem(name, e); err != nil {
 			return err
 		}
-		if n := counts[name]; n != nil {
-			*n++
-		}
 		switch {
 		case name == bucketNames[records]:
 			have[Seq(be64(e.key))] = true
+			v.Records++
 		case counts[name] != nil:
 			// The buckets come in the order of their names; settle it at the end.
-			_, q, ok := splitLaneSeq(e.key)
+			id, q, ok := splitLaneSeq(e.key)
 			if !ok {
 				return fmt.Errorf("%s entry in page %d: %w", name, e.pg.id, errCorrupt)
 			}
+			if name == bucketNames[history] && id == discards {
+				return nil // the entry itself comes, too
+			}
+			*counts[name]++
 			if _, ok := have[Seq(q)]; !ok {
 				have[Seq(q)] = false
 			}

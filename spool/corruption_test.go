@@ -42,6 +42,8 @@ func filled(t testing.TB, o Options, clean bool) ([]byte, inventory) {
 			err, inv.state[q] = s.Done(lane, q, Receipt{Resources: []string{"Observation/1"}}), Delivered
 		case 2:
 			err, inv.state[q] = s.Park(lane, q, Reason{Code: "x"}), Parked
+		case 3:
+			err, inv.state[q] = s.Discard(lane, q, Reason{Code: "x"}), Discarded
 		}
 		if err != nil {
 			t.Fatal(err)

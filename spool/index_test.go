@@ -51,6 +51,9 @@ func asPlanted(t *testing.T, s *Spool) {
 	if st := s.Stats(); st.Waiting != 3 || st.Parked != 3 || st.Delivered != 3 || st.Discarded != 3 || len(st.Damage) != 0 {
 		t.Errorf("%+v", st)
 	}
+	if l, err := s.List(Query{State: Discarded}); err != nil || len(l) != 3 {
+		t.Errorf("%d records are discarded: %v", len(l), err)
+	}
 	all, err := s.List(Query{})
 	if err != nil || len(all) != 12 {
 		t.Fatalf("%d records, %v", len(all), err)

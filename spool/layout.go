@@ -18,7 +18,7 @@ const (
 	records                // seq -> record, written once
 	waiting                // lane id, seq -> waitingEntry; 0, seq -> arrival
 	parked                 // lane id, seq -> stateEntry
-	history                // lane id, seq -> stateEntry
+	history                // lane id, seq -> stateEntry; 0, seq -> lane id, of what was discarded
 	expiry                 // time finished, seq -> lane id, size
 	digests                // lane id, digest tag -> digestEntry
 	drafts                 // lane id, session -> seq, record

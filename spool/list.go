@@ -2,7 +2,6 @@ package spool
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 )
@@ -38,19 +37,20 @@ func (s *Spool) List(q Query) (found []Info, err error) {
 	}
 	err = s.read(func(v *view) error {
 		var all []listed
-		for _, h := range s.heads() {
-			if q.Lane != "" && q.Lane != h.name {
-				continue
-			}
+		for _, h := range s.headsOf(q) {
 			for _, b := range q.State.buckets() {
 				all = s.listLane(v, h, b, q, all)
 			}
 		}
-		if q.State == Any || q.State == Waiting {
-			var err error
-			if all, err = s.listArrivals(v, q, all); err != nil {
-				return err
-			}
+		var err error
+		switch q.State {
+		case Any, Waiting:
+			all, err = s.listArrivals(v, q, all)
+		case Discarded:
+			all, err = s.listDiscards(v, q, all)
+		}
+		if err != nil {
+			return err
 		}
 		slices.SortFunc(all, func(a, b listed) int {
 			if q.Newest {
@@ -71,6 +71,17 @@ func (s *Spool) List(q Query) (found []Info, err error) {
 	return found, err
 }
 
+// headsOf are the lanes that a query is about.
+func (s *Spool) headsOf(q Query) map[uint32]laneHead {
+	of := map[uint32]laneHead{}
+	for _, h := range s.heads() {
+		if q.Lane == "" || q.Lane == h.name {
+			of[h.id] = h
+		}
+	}
+	return of
+}
+
 // listed is a record that a query selects.
 type listed struct {
 	lane  laneHead
@@ -78,7 +89,7 @@ type listed struct {
 	draft *Info // of a draft
 }
 
-// buckets are those that hold records in state st.
+// buckets are those whose lanes are walked for records in state st.
 func (s State) buckets() []bucket {
 	switch s {
 	case Any:
@@ -87,7 +98,7 @@ func (s State) buckets() []bucket {
 		return []bucket{waiting}
 	case Parked:
 		return []bucket{parked}
-	case Delivered, Discarded:
+	case Delivered:
 		return []bucket{history}
 	case Drafted:
 		return []bucket{drafts}
@@ -96,16 +107,9 @@ func (s State) buckets() []bucket {
 }
 
 func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []listed) []listed {
-	w := laneWalk{c: v.b[b].Cursor(), lane: laneKey(h.id), back: q.Newest}
-	if b != drafts { // those are few, and not in the order of their numbers
-		w.from, w.to = uint64(q.After)+1, uint64(q.Before)
-		w.narrow(q, func(n uint64) time.Time { return s.received(v, Seq(n)) })
-	}
-	n, most := 0, q.Limit
-	if q.State == Discarded { // those were counted: no need to look on after the last
-		most = min(most, int(min(h.discarded, math.MaxInt32)))
-	}
-	for k, value := w.first(); k != nil && n < most; k, value = w.next() {
+	w := s.walk(v, b, h.id, q)
+	n := 0
+	for k, value := w.first(); k != nil && n < q.Limit; k, value = w.next() {
 		_, num, ok := splitLaneSeq(k)
 		if !ok {
 			continue
@@ -126,17 +130,22 @@ func (s *Spool) listLane(v *view, h laneHead, b bucket, q Query, found []listed)
 	return found
 }
 
+// walk goes over what a query may select of a lane in a bucket.
+func (s *Spool) walk(v *view, b bucket, lane uint32, q Query) laneWalk {
+	w := laneWalk{c: v.b[b].Cursor(), lane: laneKey(lane), back: q.Newest}
+	if b != drafts { // those are few, and not in the order of their numbers
+		w.from, w.to = uint64(q.After)+1, uint64(q.Before)
+		w.narrow(q, func(n uint64) time.Time { return s.received(v, Seq(n)) })
+	}
+	return w
+}
+
 // listArrivals goes over all that there are: they are few.
 func (s *Spool) listArrivals(v *view, q Query, found []listed) ([]listed, error) {
-	of := map[uint32]laneHead{}
-	for _, h := range s.heads() {
-		if q.Lane == "" || q.Lane == h.name {
-			of[h.id] = h
-		}
-	}
+	of := s.headsOf(q)
 	err := v.arrivals(q.After+1, func(a arrival) bool {
 		h, ok := of[a.lane]
-		if ok && (q.Before == 0 || a.seq < q.Before) && s.selects(v, h, waiting, q, a.seq, nil) {
+		if ok && (q.Before == 0 || a.seq < q.Before) && s.timely(v, q, a.seq) {
 			found = append(found, listed{lane: h, seq: a.seq})
 		}
 		return true
@@ -156,6 +165,11 @@ func (s *Spool) selects(v *view, h laneHead, b bucket, q Query, n Seq, value []b
 			return false
 		}
 	}
+	return s.timely(v, q, n)
+}
+
+// timely tells whether a record came when the query says.
+func (s *Spool) timely(v *view, q Query, n Seq) bool {
 	return q.Since.IsZero() && q.Until.IsZero() || q.within(s.received(v, n))
 }
 

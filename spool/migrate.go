@@ -14,8 +14,9 @@ func migrations() []migration {
 	return []migration{
 		// Format 2 writes the digest index late; until then it was complete.
 		(*txn).putIndexed,
-		// Format 3 has arrivals; until then every record waited in its lane.
-		func(*txn) error { return nil },
+		// Format 3 has arrivals, where until then every record waited in its lane,
+		// and an index of what was discarded.
+		(*txn).indexDiscards,
 	}
 }
 

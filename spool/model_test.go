@@ -280,4 +280,11 @@ func (m *model) check(t *rapid.T) {
 			t.Fatalf("record %d is %+v, want %+v", in.Seq, in, r)
 		}
 	}
+	for state := Waiting; state <= Discarded; state++ {
+		some, err := m.s.List(Query{State: state, Limit: 1 << 20})
+		all := slices.DeleteFunc(slices.Clone(all), func(in Info) bool { return in.State != state })
+		if err != nil || !slices.EqualFunc(some, all, func(a, b Info) bool { return a.Seq == b.Seq && a.State == b.State }) {
+			t.Fatalf("%v are %d records, want %d, %v", state, len(some), len(all), err)
+		}
+	}
 }

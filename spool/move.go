@@ -162,6 +162,9 @@ func (t *txn) takeResting(h *laneHead, q Seq) (stateEntry, error) {
 	}
 	h.history -= min(h.history, 1)
 	h.historyBytes -= min(h.historyBytes, e.Size)
+	if err := t.dropDiscard(q); err != nil {
+		return e, err
+	}
 	if e.Expiry != 0 {
 		if err := t.del(expiry, expiryKey(time.Unix(0, e.Expiry), q)); err != nil {
 			return e, err
@@ -190,6 +193,11 @@ func (t *txn) finished(h *laneHead, q Seq, e stateEntry) error {
 	h.historyBytes += e.Size
 	if err := t.put(history, laneSeqKey(h.id, uint64(q)), e.encode()); err != nil {
 		return err
+	}
+	if e.State == Discarded {
+		if err := t.noteDiscard(h.id, q); err != nil {
+			return err
+		}
 	}
 	return t.put(expiry, expiryKey(due, q), expiryEntry{lane: h.id, size: e.Size}.encode())
 }

@@ -199,6 +199,11 @@ func (r *rebuild) history(h *laneHead, f found, size uint64, value []byte) error
 	default:
 		h.delivered++
 	}
+	if e.State == Discarded {
+		if err := r.putSmall(history, discardKey(f.seq), laneKey(h.id)); err != nil {
+			return err
+		}
+	}
 	if err := r.putSmall(history, laneSeqKey(h.id, uint64(f.seq)), e.encode()); err != nil {
 		return err
 	}

@@ -105,6 +105,9 @@ func (t *txn) forget(key, value []byte, q Seq, now time.Time) (freed int64, err 
 		if err := t.del(history, state); err != nil {
 			return 0, err
 		}
+		if err := t.dropDiscard(q); err != nil {
+			return 0, err
+		}
 		if err := t.del(records, seqKey(q)); err != nil {
 			return 0, err
 		}

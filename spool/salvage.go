@@ -371,6 +371,9 @@ func (w *wreck) takeSmall(name string, key, value []byte, stale bool) {
 		if !ok {
 			return
 		}
+		if in == history && id == discards {
+			return // rebuild makes that index anew
+		}
 		if in == waiting && id == arrivals {
 			a, err := decodeArrival(Seq(n), value)
 			if err != nil {
