@@ -277,12 +277,16 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-// Where the tree is lost, what lies in the leaves still tells where each record
+// Where the tree is lost, too, what lies in the leaves still tells where each record
 // was on its way; and of a record that is lost, whose it was.
 func TestSalvageKeepsStates(t *testing.T) {
 	file, inv := filled(t, Options{}, true)
-	bad := bytes.Clone(file)
-	clear(bad[:2*pageSize])
+	t.Run("tree", func(t *testing.T) { keepsStates(t, bytes.Clone(file), inv) })
+	clear(file[:2*pageSize])
+	t.Run("no tree", func(t *testing.T) { keepsStates(t, file, inv) })
+}
+
+func keepsStates(t *testing.T, bad []byte, inv inventory) {
 	at := bytes.Index(bad, []byte("\x00"+inv.payload[237])) // waits, and arrived last but one
 	if inv.state[237] != Waiting || at < 0 {
 		t.Fatal("the record is not where the test looks for it")
@@ -297,6 +301,9 @@ func TestSalvageKeepsStates(t *testing.T) {
 		if in.State != inv.state[in.Seq] || in.Lane != inv.lane[in.Seq] {
 			t.Errorf("record %d is %v in %s, was %v in %s", in.Seq, in.State, in.Lane, inv.state[in.Seq], inv.lane[in.Seq])
 		}
+	}
+	if l, err := s.List(Query{State: Discarded, Limit: 1000}); err != nil || len(l) != 60 {
+		t.Errorf("%d are discarded: %v", len(l), err)
 	}
 	if d := s.Stats().Damage; len(d) != 1 || len(d[0].Lost) != 1 || d[0].Lost[0].From != 237 || d[0].Lost[0].Lane != inv.lane[237] {
 		t.Errorf("%+v", d)
