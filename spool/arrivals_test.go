@@ -168,12 +168,22 @@ func TestArrivalsLieTogether(t *testing.T) {
 	s := openTemp(t, Options{hooks: hooks{noSync: true}})
 	pages := func(text string) int64 {
 		before := s.db.Stats()
-		var records []Record
+		var ops []*op
 		for i := range 64 {
-			records = append(records, msg(fmt.Sprint("lane", i), text))
+			_, o, err := s.pending(t.Context(), msg(fmt.Sprint("lane", i), text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.done = make(chan error, 1)
+			ops = append(ops, o)
 		}
-		if _, err := s.PutAll(t.Context(), records); err != nil {
+		if err := s.command(t.Context(), func() error { s.commitGroup(ops); return nil }); err != nil {
 			t.Fatal(err)
+		}
+		for _, o := range ops {
+			if err := <-o.done; err != nil {
+				t.Fatal(err)
+			}
 		}
 		after := s.db.Stats()
 		diff := after.Sub(&before)
@@ -182,7 +192,9 @@ func TestArrivalsLieTogether(t *testing.T) {
 	for i := range 3 * settleAt / 64 { // each lane has a page of its own by now
 		pages(fmt.Sprint(i))
 	}
-	s.command(t.Context(), func() error { return s.commit([]*op{{apply: (*txn).settle}}) })
+	if err := s.command(t.Context(), func() error { return s.commit([]*op{{apply: (*txn).settle}}) }); err != nil {
+		t.Fatal(err)
+	}
 	if n := pages("now"); n > 24 {
 		t.Errorf("64 short messages wrote %d pages", n)
 	}
