@@ -44,7 +44,7 @@ func TestDayOnThePage(t *testing.T) {
 	}
 	html := string(body)
 	for _, want := range []string{
-		`<rect x="3" y="0" width="1" height="24"/>`, `<rect x="1" y="23" width="1" height="1"/>`,
+		`<path d="M1 23h1v1h-1zM3 0h1v24h-1zM5 23h1v1h-1z"/>`,
 		`<rect class="ok" x="1" y="0" width="2"`, `<rect class="bad" x="3" y="0" width="1"`,
 		"needed a look for 3 h, needed action for 3 h", "2,147,483,653 messages in the last day",
 	} {
@@ -56,7 +56,7 @@ func TestDayOnThePage(t *testing.T) {
 		t.Errorf("%d drawings; one analyzer sent something", n)
 	}
 	p.history = fakeHistory{levels: make([]uint8, 8), day: func(string) []uint32 { return nil }}
-	if body, err = p.render(healthy(), nil, false); err != nil || strings.Contains(string(body), "<rect") {
+	if body, err = p.render(healthy(), nil, false); err != nil || strings.Contains(string(body), "<rect") || strings.Contains(string(body), `class="bars"`) {
 		t.Errorf("a drawing of nothing, %v", err)
 	}
 }

@@ -2,14 +2,15 @@ package status
 
 import (
 	"fmt"
-	"hash/fnv"
 	"net/http"
+	"sync"
 	"time"
 )
 
 // How the stream of events goes.
 const (
-	eventEvery   = 2 * time.Second  // how often the page is compared with what it was: each time it is rendered
+	eventEvery   = 2 * time.Second  // how often the page is compared with what it was
+	eventShared  = time.Second      // for so long a look holds for other open pages
 	eventAlive   = 15 * time.Second // a sign of life where nothing changes, so that a dead reader is noticed
 	maxStreams   = 8                // open pages that are told; further ones ask by the clock
 	eventTimeout = 5 * time.Second  // for one write
@@ -34,7 +35,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	for first := true; ; first = false {
 		sum, err := s.pageSum()
 		if err != nil {
-			s.o.Log.Error().Err(err).Msg("status page cannot be rendered")
+			s.o.Log.Error().Err(err).Msg("status page cannot be told from what it was")
 			return
 		}
 		text := ""
@@ -63,16 +64,25 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// lastSum is what the page was when somebody last looked, for all open pages.
+type lastSum struct {
+	mu  sync.Mutex
+	at  time.Time
+	sum uint64
+	err error
+}
+
 // pageSum is short for what the page shows now, by a clock that shows minutes: a
-// page that changes each second because time goes by is not calm.
+// page that changes each second because time goes by is not calm. It looks once for
+// all pages that ask within eventShared.
 func (s *Server) pageSum() (uint64, error) {
-	snap := s.snapshot()
-	snap.Agent.Now = At(snap.Agent.Now.Truncate(time.Minute))
-	body, err := s.page.render(snap, s.arrivals(), s.o.Extra != nil)
-	if err != nil {
-		return 0, err
+	s.last.mu.Lock()
+	defer s.last.mu.Unlock()
+	if s.last.at.IsZero() || time.Since(s.last.at) >= eventShared {
+		snap := s.snapshot()
+		snap.Agent.Now = At(snap.Agent.Now.Truncate(time.Minute))
+		s.last.sum, s.last.err = s.page.sum(snap, s.arrivals(), s.o.Extra != nil)
+		s.last.at = time.Now()
 	}
-	h := fnv.New64a()
-	h.Write(body)
-	return h.Sum64(), nil
+	return s.last.sum, s.last.err
 }

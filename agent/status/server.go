@@ -81,6 +81,7 @@ type Server struct {
 	mux  *http.ServeMux
 
 	streams  chan struct{} // open streams of events
+	last     lastSum
 	stopping chan struct{} // closed when Run ends
 
 	mu   sync.Mutex

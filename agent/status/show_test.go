@@ -125,11 +125,57 @@ func BenchmarkPage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	p.history = busyDay()
 	s := healthy()
 	for b.Loop() {
 		if _, err := p.render(s, nil, false); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkSum is what an open page costs each time that it is looked after.
+func BenchmarkSum(b *testing.B) {
+	p, err := newPage()
+	if err != nil {
+		b.Fatal(err)
+	}
+	p.history = busyDay()
+	s := healthy()
+	for b.Loop() {
+		if _, err := p.sum(s, nil, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// busyDay is a day on which each analyzer sent something all the time.
+func busyDay() fakeHistory {
+	messages := make([]uint32, 144)
+	for i := range messages {
+		messages[i] = uint32(i%7 + 1)
+	}
+	return fakeHistory{levels: make([]uint8, 144), day: func(string) []uint32 { return messages }}
+}
+
+// TestSum: another page has another sum, and the same one the same.
+func TestSum(t *testing.T) {
+	p, err := newPage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.history = busyDay()
+	pages := map[uint64]string{}
+	for _, s := range states() {
+		first, err := p.sum(s.snapshot, s.arrivals, s.arrivals != nil)
+		again, err2 := p.sum(s.snapshot, s.arrivals, s.arrivals != nil)
+		if err != nil || err2 != nil || first != again {
+			t.Errorf("%s: %x, then %x: %v, %v", s.name, first, again, err, err2)
+		}
+		if other, is := pages[first]; is {
+			t.Errorf("%s is %s", s.name, other)
+		}
+		pages[first] = s.name
 	}
 }
 
