@@ -123,7 +123,7 @@ func startAgent(t testing.TB, binary, config string) *agentProcess {
 	if err := a.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { a.Process.Kill() })
+	t.Cleanup(func() { a.Process.Kill(); a.Wait() }) // before its folder is removed
 	return a
 }
 
