@@ -16,6 +16,7 @@ import (
 // Each file is on the server once in the end, although the store forgets within a
 // millisecond what it may take for a re-send: the folder's journal has to tell.
 func TestKillFolder(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	rounds := 6
 	if heavy() {
 		rounds = 25

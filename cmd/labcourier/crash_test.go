@@ -22,6 +22,7 @@ func heavy() bool { return os.Getenv("LABCOURIER_CRASH") != "" }
 // and again. Nothing that an analyzer saw acknowledged may be missing on the
 // server, or be there twice, or out of its order.
 func TestKill(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	rounds := 6
 	if heavy() {
 		rounds = 200
@@ -36,6 +37,7 @@ func TestKill(t *testing.T) {
 // TestKillNegativeControl shows that TestKill can fail: the same with the
 // acknowledgement sent before the message is stored.
 func TestKillNegativeControl(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	if !heavy() {
 		t.Skip("set LABCOURIER_CRASH=1 for the negative control")
 	}

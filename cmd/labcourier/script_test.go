@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command line as a person would; see testdata/script.
 func TestScripts(t *testing.T) {
+	t.Parallel() // its time goes by waiting
 	commands := map[string]func(*testscript.TestScript, bool, []string){"until": scriptUntil}
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Cmds: commands, Setup: func(e *testscript.Env) error {
 		free := porttest.Reserve(t, 4)

