@@ -21,12 +21,19 @@ async function client(host, port, returnAck) {
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const message = Hl7Message.parse(JSON.parse(line));
     const sent = message.header.getComponent(10, 1);
-    try { // one at a time: it takes what one read gives it for one message
-      const ack = await c.sendAndWait(message, { returnAck, timeoutMs: 5000 });
-      const msa = ack.getSegment('MSA');
-      tell({ sent, code: msa.getComponent(1, 1), to: msa.getComponent(2, 1), type: ack.header.getField(9).toString(), err: ack.getSegment('ERR') !== undefined });
-    } catch (err) {
-      tell({ sent, code: 'none', to: String(err.message) });
+    // One at a time: it takes what one read gives it for one message, and so loses an
+    // answer if it is kept from reading between two. An analyzer sends again then.
+    for (let tries = 1; ; tries++) {
+      try {
+        const ack = await c.sendAndWait(message, { returnAck, timeoutMs: 5000 });
+        const msa = ack.getSegment('MSA');
+        tell({ sent, tries, code: msa.getComponent(1, 1), to: msa.getComponent(2, 1), type: ack.header.getField(9).toString(), err: ack.getSegment('ERR') !== undefined });
+        break;
+      } catch (err) {
+        if (tries < 3) continue;
+        tell({ sent, tries, code: 'none', to: String(err.message) });
+        break;
+      }
     }
   }
   await c.close();
