@@ -213,6 +213,36 @@ func TestListenReopen(t *testing.T) {
 	open(t, p)
 }
 
+// TestBind: the address is known before a peer comes, and is that of the next Open;
+// a port that connects has none.
+func TestBind(t *testing.T) {
+	p, err := Listen(ListenConfig{Address: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	address := must(Bind(t.Context(), p))(t)
+	if again := must(Bind(t.Context(), p))(t); again != address || p.(*listenPort).Addr() != address {
+		t.Errorf("%s, then %s, and it listens on %s", address, again, p.(*listenPort).Addr())
+	}
+	dial(t, p.(*listenPort))
+	open(t, p)
+	taken, err := Listen(ListenConfig{Address: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Bind(t.Context(), taken); !errors.Is(err, drivers.ErrPortBusy) {
+		t.Errorf("where another listens: %v", err)
+	}
+	other, err := Connect(ConnectConfig{Address: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Bind(t.Context(), other); err == nil {
+		t.Error("a port that connects has an address to be connected to")
+	}
+}
+
 // watchedListener tells when somebody begins to accept.
 type watchedListener struct {
 	listener
