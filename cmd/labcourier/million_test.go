@@ -187,10 +187,11 @@ func fetchPage(b *testing.B, c *http.Client, address string) {
 // changes: the median of several times with one, less that without.
 func benchmarkOpenPage(b *testing.B, c *http.Client, w *world) {
 	const watched, rounds = 5 * time.Second, 2
-	used := func() time.Duration {
-		before := cpuTime(b)
-		<-time.After(watched)
-		return cpuTime(b) - before
+	used := func() time.Duration { return cpuWithin(b, watched) }
+	for range 180 { // a large spool is looked through after it was opened, which would hide what a page costs
+		if cpuWithin(b, time.Second) < 10*time.Millisecond {
+			break
+		}
 	}
 	var with, without []time.Duration
 	for range rounds {
@@ -211,6 +212,13 @@ func benchmarkOpenPage(b *testing.B, c *http.Client, w *world) {
 	cost := slices.Min(with) - slices.Min(without)
 	b.ReportMetric(100*cost.Seconds()/watched.Seconds(), "%core")
 	b.ReportMetric(100*slices.Min(without).Seconds()/watched.Seconds(), "%core-idle")
+}
+
+// cpuWithin is what this process uses within a time.
+func cpuWithin(b *testing.B, t time.Duration) time.Duration {
+	before := cpuTime(b)
+	<-time.After(t)
+	return cpuTime(b) - before
 }
 
 // cpuTime is what this process has used.
