@@ -168,7 +168,7 @@ func (d *disk) powerUp() {
 		}
 		// Whoever entered a mount namespace of its own meanwhile keeps the file
 		// system as it was, without power, until it has gone.
-		if !errors.Is(err, syscall.EIO) || try == 100 {
+		if !errors.Is(err, syscall.EIO) || try == 1200 { // two minutes
 			d.t.Fatal(err)
 		}
 		<-time.After(100 * time.Millisecond)
@@ -193,7 +193,7 @@ func TestCrashPowerCut(t *testing.T) {
 		}
 		p.Round, p.Compact = i, i%3 == 0
 		p.After = time.Duration(1+rng.IntN(120)) * time.Millisecond
-		p.kill(t, 20*time.Second)
+		p.kill(t, 2*time.Minute)
 		d.powerUp()
 		total = max(total, p.must(t, Options{hooks: hooks{noAutoCompact: true}}).acknowledged)
 	}
@@ -221,7 +221,7 @@ func TestCrashControls(t *testing.T) {
 				p := d.plan(t)
 				c.set(&p)
 				p.Round, p.After = i, 150*time.Millisecond
-				p.kill(t, 20*time.Second)
+				p.kill(t, 2*time.Minute)
 				d.powerUp()
 				got, err := p.check(Options{Reserve: -1})
 				if got.missing > 0 {
@@ -267,7 +267,7 @@ func TestCrashAtSteps(t *testing.T) {
 			if c.set != nil {
 				c.set(&p)
 			}
-			p.kill(t, 20*time.Second)
+			p.kill(t, 2*time.Minute)
 			d.powerUp()
 			o := Options{}
 			if p.Migrate {
@@ -289,7 +289,7 @@ func TestCrashAtSteps(t *testing.T) {
 			}
 			d.run("sync")
 			p.Step = step
-			p.kill(t, 20*time.Second)
+			p.kill(t, 2*time.Minute)
 			d.powerUp()
 			s := openAt(t, p.Path, Options{ResendWindow: century, Retain: -1})
 			asPlanted(t, s)
@@ -320,7 +320,7 @@ func TestCrashAtSteps(t *testing.T) {
 			}
 			d.run("sync")
 			p.Limit, p.Round, p.Step = 0, 1, step
-			p.kill(t, 20*time.Second)
+			p.kill(t, 2*time.Minute)
 			d.powerUp()
 			got, err := p.check(Options{Reserve: -1})
 			if err != nil || got.missing > 0 || got.acknowledged < 200 {

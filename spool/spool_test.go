@@ -65,7 +65,7 @@ func msg(lane, text string) Record {
 
 func next(t testing.TB, s *Spool, lane string) Record {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	r, err := s.Next(ctx, lane)
 	if err != nil {
