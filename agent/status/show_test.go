@@ -120,22 +120,12 @@ gem-5000            poct1a  connected  40 min          53         0        72
 	}
 }
 
-func BenchmarkPage(b *testing.B) {
-	p, err := newPage()
-	if err != nil {
-		b.Fatal(err)
-	}
-	p.history = busyDay()
-	s := healthy()
-	for b.Loop() {
-		if _, err := p.render(s, nil, false); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
+func BenchmarkPage(b *testing.B) { benchmarkPage(b, (*page).render) }
 
 // BenchmarkSum is what an open page costs each time that it is looked after.
-func BenchmarkSum(b *testing.B) {
+func BenchmarkSum(b *testing.B) { benchmarkPage(b, (*page).sum) }
+
+func benchmarkPage[T any](b *testing.B, do func(*page, Snapshot, []Arrival, bool) (T, error)) {
 	p, err := newPage()
 	if err != nil {
 		b.Fatal(err)
@@ -143,7 +133,7 @@ func BenchmarkSum(b *testing.B) {
 	p.history = busyDay()
 	s := healthy()
 	for b.Loop() {
-		if _, err := p.sum(s, nil, false); err != nil {
+		if _, err := do(p, s, nil, false); err != nil {
 			b.Fatal(err)
 		}
 	}
