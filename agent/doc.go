@@ -91,6 +91,7 @@
 // # Dependencies, and why each
 //
 //	go.etcd.io/bbolt            the spool's store: one file, ACID, in wide use
+//	github.com/klauspost/compress/s2  packs what the spool stores, at a GiB/s
 //	github.com/tarm/serial      serial lines; in drivers/port only
 //	github.com/kardianos/service  runs under the service managers of Windows and Linux
 //	github.com/coreos/go-systemd  readiness, watchdog and journal of systemd, without its library

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -40,25 +41,66 @@ func rawAppends(b *testing.B, dir string) float64 {
 	return float64(n) / time.Since(began).Seconds()
 }
 
+// payload2K makes up a message of 2 KiB as a blood counter sends it. It packs to
+// 0.56 of its size; the captures of 1.8 to 2.6 KiB that the project is tested with
+// come to 0.55.
 func payload2K(n uint64) []byte {
-	p := bytes.Repeat([]byte("R|1|^^^WBC|5.9|10*3/uL|"), 2048/23+1)[:2048]
-	binary.BigEndian.PutUint64(p, n)
+	r := rand.New(rand.NewPCG(n, 0))
+	p := make([]byte, 0, 2300)
+	p = fmt.Appendf(p, "H|\\^&|||BC-900^01-07^%05d^^^^LC%06d||||||||E1394-97\r", r.IntN(1e5), r.IntN(1e6))
+	p = fmt.Appendf(p, "P|1|||%d|^Example^E||19%02d0%d1%d|F\rO|1|^^  %d^M||", r.Uint64(), r.IntN(100), 1+r.IntN(9), r.IntN(10), n)
+	for _, t := range benchTests {
+		p = fmt.Appendf(p, "^^^^%s\\", t.code)
+	}
+	p = append(p, "|R||||||N||||||||||||||F\r"...)
+	for i, t := range benchTests {
+		value := r.Float64() * float64(r.IntN(300))
+		p = fmt.Appendf(p, "R|%d|^^^^%s^1|%.*f|%s||%c||F||||%d\r", i+1, t.code, r.IntN(3), value, t.unit, "NHL"[r.IntN(3)], 20261122100000+n%60)
+	}
+	for len(p) < 2048 {
+		p = fmt.Appendf(p, "C|%d|I|%x\r", len(p), r.Uint64())
+	}
+	return p[:2048]
+}
+
+var benchTests = []struct{ code, unit string }{
+	{"WBC", "10*3/uL"}, {"RBC", "10*6/uL"}, {"HGB", "g/dL"}, {"HCT", "%"}, {"MCV", "fL"}, {"MCH", "pg"},
+	{"MCHC", "g/dL"}, {"PLT", "10*3/uL"}, {"NEUT%", "%"}, {"LYMPH%", "%"}, {"MONO%", "%"}, {"EO%", "%"},
+	{"BASO%", "%"}, {"NEUT#", "10*3/uL"}, {"LYMPH#", "10*3/uL"}, {"MONO#", "10*3/uL"}, {"EO#", "10*3/uL"},
+	{"BASO#", "10*3/uL"}, {"RDW-SD", "fL"}, {"RDW-CV", "%"}, {"PDW", "fL"}, {"MPV", "fL"}, {"P-LCR", "%"},
+	{"PCT", "%"}, {"IG%", "%"}, {"IG#", "10*3/uL"},
+}
+
+// unlike returns a copy of p that no other number gives.
+func unlike(p []byte, n uint64) []byte {
+	p = bytes.Clone(p)
+	binary.BigEndian.PutUint64(p[len(p)-8:], n)
 	return p
 }
 
-// BenchmarkPut reports messages of 2 KiB per raw flushed append of the same
-// run. On a disk whose flush takes a millisecond or more the aim is 0.45, 3.5,
-// 25 and 85. To see a slow disk, run it under
+// BenchmarkPut reports messages of 2 KiB per raw flushed append of the same run:
+// as analyzers send them, and such as cannot be packed. On a disk whose flush takes
+// a millisecond or more the aim is 0.45, 3.5, 25 and 85. To see a slow disk, run it
+// under
 //
 //	strace -f --seccomp-bpf -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_enter=5000
 func BenchmarkPut(b *testing.B) {
+	made := make([][]byte, 512)
+	for i := range made {
+		made[i] = payload2K(uint64(i))
+	}
+	benchmarkPut(b, made)
+	b.Run("dense", func(b *testing.B) { benchmarkPut(b, [][]byte{[]byte(dense([32]byte{}, 2048))}) })
+}
+
+func benchmarkPut(b *testing.B, made [][]byte) {
 	for _, writers := range []int{1, 8, 64, 256} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
 			dir := b.TempDir()
 			raw := rawAppends(b, dir)
 			s := openAt(b, filepath.Join(dir, "spool.db"), Options{hooks: hooks{noAutoCompact: true}})
 			var n atomic.Uint64
-			put(b, s, Record{Lane: "warm", Payload: payload2K(0)})
+			put(b, s, Record{Lane: "warm", Payload: unlike(made[0], 0)})
 			before := s.Stats().Commits
 			b.ResetTimer()
 			var wg sync.WaitGroup
@@ -70,7 +112,8 @@ func BenchmarkPut(b *testing.B) {
 						if i > uint64(b.N) {
 							return
 						}
-						if _, err := s.Put(context.Background(), Record{Lane: lane, Payload: payload2K(i)}); err != nil {
+						p := unlike(made[i%uint64(len(made))], i)
+						if _, err := s.Put(context.Background(), Record{Lane: lane, Payload: p}); err != nil {
 							b.Error(err)
 							return
 						}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -202,7 +201,7 @@ func TestCompactGivesSpaceBack(t *testing.T) {
 	for w := range 64 {
 		wg.Go(func() {
 			for i := range 60 {
-				put(t, s, msg("a", fmt.Sprint(w, "/", i, strings.Repeat("x", 4000))))
+				put(t, s, msg("a", dense([32]byte{byte(w), byte(i)}, 4000)))
 			}
 		})
 	}

@@ -6,7 +6,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/s2"
 )
 
 // FuzzPages changes a real file at places that the input names, and lets the
@@ -52,16 +55,20 @@ func FuzzPages(f *testing.F) {
 func FuzzRecord(f *testing.F) {
 	f.Add(uint64(1), []byte("H|\\^&"), "astm", "")
 	f.Add(uint64(1<<63), []byte{}, "", "line went dead")
+	f.Add(uint64(2), bytes.Repeat([]byte("R|1|^^^WBC|5.9\r"), 99), "astm", "")
 	f.Fuzz(func(t *testing.T, q uint64, payload []byte, kind, fault string) {
 		if len(payload) > recordHead {
-			if r, _, err := decodeRecord(Seq(q), payload, nil, true); err == nil && len(r.Payload) > len(payload) {
-				t.Fatal("more came out than went in")
+			if r, size, err := decodeRecord(Seq(q), payload, nil, true); err == nil && len(r.Payload) != size {
+				t.Fatal("other lengths")
 			}
 		}
 		in := Record{Payload: payload, Kind: clip(kind), Fault: clip(fault), Stage: Broken}
 		v, err := finishRecord(encodeBody(&in, tag{1}), Seq(q), 7, 3, nil)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if most := recordHead + bodyHead + 4 + len(in.Kind) + len(in.Fault) + len(payload); len(v) > most {
+			t.Fatalf("%d bytes of payload became %d", len(payload), len(v))
 		}
 		out, size, err := decodeRecord(Seq(q), v, nil, true)
 		if err != nil || size != len(payload) || !bytes.Equal(out.Payload, payload) || out.Kind != in.Kind || out.Fault != in.Fault || out.Occurrence != 3 {
@@ -70,6 +77,28 @@ func FuzzRecord(f *testing.F) {
 		v[rand.IntN(len(v))] ^= 1 << rand.IntN(8)
 		if _, err := openRecord(Seq(q), v); err == nil {
 			t.Fatal("a flipped bit is not noticed")
+		}
+	})
+}
+
+// FuzzPacked unpacks arbitrary bytes.
+func FuzzPacked(f *testing.F) {
+	for _, text := range []string{"", "x", strings.Repeat("R|1|^^^WBC|5.9\r", 99)} {
+		f.Add(s2.Encode(nil, []byte(text)))
+	}
+	f.Add([]byte{255, 255, 255, 255, 15, 0}) // claims 4 GiB
+	f.Fuzz(func(t *testing.T, stored []byte) {
+		_, size, err := readPayload(stored, true, false)
+		if err != nil || size > 1<<20 {
+			return
+		}
+		p, n, err := readPayload(stored, true, true)
+		if err == nil && (n != size || len(p) != size) {
+			t.Fatalf("%d and %d bytes, said to be %d", n, len(p), size)
+		}
+		again, packed := new(packer).pack(p)
+		if back, _, err := readPayload(again, packed, true); err != nil || !bytes.Equal(back, p) {
+			t.Fatal(err)
 		}
 	})
 }

@@ -17,7 +17,7 @@ import (
 // and so on, a quarter each waiting, delivered, parked, discarded. The process
 // that wrote the one of format 2 died.
 //
-//go:embed testdata/format1.db.gz testdata/format2.db.gz
+//go:embed testdata/format*.db.gz
 var planted embed.FS
 
 func plantFormat(t *testing.T, path string, format int) {
@@ -168,7 +168,7 @@ func TestIndexIsWrittenInTime(t *testing.T) {
 	if n := len(s.fresh.entries); n != 0 {
 		t.Errorf("%d entries are in memory only", n)
 	}
-	big := msg("a", string(make([]byte, maxFreshBytes/2)))
+	big := msg("a", dense([32]byte{}, maxFreshBytes/2))
 	put(t, s, big)
 	big.Payload[0] = 1
 	put(t, s, big)

@@ -17,6 +17,8 @@ func migrations() []migration {
 		// Format 3 has arrivals, where until then every record waited in its lane,
 		// and an index of what was discarded.
 		(*txn).indexDiscards,
+		// Format 4 packs payloads. Those that are there stay as they are.
+		func(*txn) error { return nil },
 	}
 }
 

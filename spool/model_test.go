@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,7 +89,8 @@ func (m *model) open() {
 func (m *model) lane(t *rapid.T) string { return rapid.SampledFrom(modelLanes).Draw(t, "lane") }
 
 func (m *model) put(t *rapid.T) {
-	r := &modelRecord{lane: m.lane(t), payload: rapid.StringMatching(`[xyz]{0,2}`).Draw(t, "payload")}
+	text, times := rapid.StringMatching(`[xyz]{0,2}`).Draw(t, "payload"), rapid.SampledFrom([]int{1, 40}).Draw(t, "times")
+	r := &modelRecord{lane: m.lane(t), payload: strings.Repeat(text, times)}
 	if rapid.IntRange(0, 4).Draw(t, "broken") == 0 {
 		r.stage = Broken
 	}

@@ -18,16 +18,19 @@ import (
 // and its body:
 //
 //	0   occurrence
-//	4   stage
+//	4   stage, and 128 if the payload is packed
 //	5   received, UnixNano
 //	13  session
 //	21  SHA-256 of the payload
 //	53  kind and fault, each after its length in two bytes; then the payload
+//
+// That the payload is packed stands in the body, where a seal covers it.
 const (
 	recordVersion = 1
 	flagSealed    = 1
 	recordHead    = 29
 	bodyHead      = 53
+	packedPayload = 0x80
 )
 
 // rawRecord is a record's value with its checksum verified.
@@ -41,12 +44,18 @@ type rawRecord struct {
 // encodeBody lays out head and body in one buffer with room for a seal. The
 // writer fills in what only it knows: lane, occurrence, checksum.
 func encodeBody(r *Record, t tag) []byte {
-	kind, fault := clip(r.Kind), clip(r.Fault)
-	v := make([]byte, recordHead, recordHead+bodyHead+4+len(kind)+len(fault)+len(r.Payload))
+	kind, fault, stage := clip(r.Kind), clip(r.Fault), byte(r.Stage)
+	p := packers.Get().(*packer)
+	defer p.done()
+	stored, packed := p.pack(r.Payload)
+	if packed {
+		stage |= packedPayload
+	}
+	v := make([]byte, recordHead, recordHead+bodyHead+4+len(kind)+len(fault)+len(stored))
 	v[0] = recordVersion
 	copy(v[12:], t[:])
 	v = binary.BigEndian.AppendUint32(v, 0)
-	v = append(v, byte(r.Stage))
+	v = append(v, stage)
 	v = binary.BigEndian.AppendUint64(v, uint64(r.Received.UnixNano()))
 	v = binary.BigEndian.AppendUint64(v, r.Session)
 	v = append(v, r.Digest[:]...)
@@ -54,7 +63,7 @@ func encodeBody(r *Record, t tag) []byte {
 		v = binary.BigEndian.AppendUint16(v, uint16(len(s)))
 		v = append(v, s...)
 	}
-	return append(v, r.Payload...)
+	return append(v, stored...)
 }
 
 // clip keeps a text inside the two bytes that tell its length.
@@ -118,7 +127,7 @@ func decodeRecord(q Seq, v []byte, k *keyring, withPayload bool) (r Record, size
 	}
 	r.Seq = q
 	r.Occurrence = binary.BigEndian.Uint32(body)
-	r.Stage = Stage(body[4])
+	r.Stage = Stage(body[4] &^ packedPayload)
 	r.Received = fromNano(int64(binary.BigEndian.Uint64(body[5:])))
 	r.Session = binary.BigEndian.Uint64(body[13:])
 	copy(r.Digest[:], body[21:])
@@ -133,8 +142,6 @@ func decodeRecord(q Seq, v []byte, k *keyring, withPayload bool) (r Record, size
 		}
 		*p, rest = string(rest[:n]), rest[n:]
 	}
-	if withPayload {
-		r.Payload = append(make([]byte, 0, len(rest)), rest...)
-	}
-	return r, len(rest), nil
+	r.Payload, size, err = readPayload(rest, body[4]&packedPayload != 0, withPayload)
+	return r, size, err
 }
