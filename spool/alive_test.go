@@ -42,7 +42,7 @@ func TestRespondsInChore(t *testing.T) {
 	defer close(release)
 	committed := make(chan struct{})
 	s.commands <- func() {
-		s.commitGroup([]*op{{done: make(chan error, 1), apply: func(t *txn) error { return t.put(settings, []byte("test"), []byte{1}) }}})
+		s.commitGroup(&op{done: make(chan error, 1), apply: func(t *txn) error { return t.put(settings, []byte("test"), []byte{1}) }})
 		close(committed)
 		<-release
 	}

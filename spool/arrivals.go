@@ -120,7 +120,7 @@ func (t *txn) arrive(h *laneHead, q Seq, since int64) error {
 
 // settleIfMany settles the arrivals once there are enough.
 func (t *txn) settleIfMany() error {
-	if t.s.arrived+t.arrived < t.s.opt.hooks.settleAt {
+	if t.s.arrived < t.s.opt.hooks.settleAt {
 		return nil
 	}
 	return t.settle()

@@ -100,7 +100,7 @@ func TestSpoiltOpDoesNotSpoilItsGroup(t *testing.T) {
 		return errCorrupt
 	}}
 	whole := &op{done: make(chan error, 1), apply: func(tx *txn) error { return tx.put(settings, []byte("whole"), []byte("done")) }}
-	err := s.command(context.Background(), func() error { s.commitGroup([]*op{half, whole}); return nil })
+	err := s.command(context.Background(), func() error { s.commitGroup(half, whole); return nil })
 	if err != nil || !errors.Is(<-half.done, errCorrupt) || <-whole.done != nil {
 		t.Fatal("answers are wrong")
 	}

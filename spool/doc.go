@@ -39,11 +39,13 @@
 // message is on its way is said by small entries in buckets of their own, so
 // that moving one rewrites little. Counters are kept in one entry per lane and
 // written with what they count. Every value carries a CRC32C over its key and
-// itself, which bbolt does not do.
+// itself, which bbolt does not do. A payload is packed where that is shorter, and
+// unpacked again before the packed form counts.
 //
-// One goroutine writes. It commits what waits as one transaction, so that many
-// writers share two flushes; a lone writer waits for nobody. Memory follows
-// the file: nothing in it changes before a commit returned nil.
+// One goroutine writes. It commits what waits, and what comes while it applies that,
+// as one transaction, so that many writers share two flushes; a lone writer waits
+// for nobody. Memory follows the file: nothing in it changes before a commit
+// returned nil.
 //
 // After a commit that failed nobody knows what is on the disk. Intake stops,
 // the file is closed, the system's cache of it is dropped, and what is read
@@ -66,7 +68,7 @@
 // On a disk that is full or fails, Open succeeds all the same: the spool takes
 // nothing, says why, and tries again by itself.
 //
-// The digest index is written late, two thousand entries at a time: its keys are
+// The digest index is written late, thousands of entries at a time: its keys are
 // as good as random, and each would cost a page of its own. What it lacks after a
 // crash is in the records, from which Open makes it anew.
 //
@@ -119,7 +121,7 @@
 // the file; both wait for it. Discarded bytes
 // that come again are a new message. Drafts are rewritten in full with every piece.
 //
-// Encryption hides payloads, kinds and faults. Lane names, times, sizes, states,
+// Encryption hides payloads, kinds and faults. Lane names, times, packed sizes, states,
 // reasons and receipts stay readable, and what was written before it was switched
 // on stays in free pages until [Spool.Rekey] and [Spool.Compact] have run, and in
 // copies from before a change of format until they are deleted.

@@ -13,11 +13,14 @@ import (
 // setting keyIndexed is the number up to which every record's entry has been
 // written; from the records after it Open makes the others anew.
 
-// Bounds of what is kept in memory, which is also what Open reads. They are low
-// enough that the commit that writes it all holds nobody up for long.
+// The commit that finds as much in memory writes it all. Open reads it, and what one
+// group more may hold. A small index has few pages for so many entries, so that it
+// pays to wait for more; in a large one they would hold everybody up.
 const (
 	maxFresh      = 2048
-	maxFreshBytes = 8 << 20
+	maxFreshSmall = 8192
+	smallIndex    = 100_000 // entries
+	maxFreshBytes = 16 << 20
 )
 
 // fresh are index entries that stand in memory only, by key.
@@ -33,7 +36,7 @@ type freshChanges struct {
 	added   map[string]digestEntry
 	dropped map[string]bool
 	bytes   int
-	written bool // all of it went into the file
+	written bool // all that there was before it went into the file
 }
 
 // digest looks an entry up. A nil entry: there is none.
@@ -85,29 +88,18 @@ func (t *txn) dropFresh(key []byte) {
 
 // indexIfMany writes the entries that are kept in memory once there are enough.
 func (t *txn) indexIfMany() error {
-	old := t.s.fresh
-	if len(old.entries)+len(t.fresh.added) < maxFresh && old.bytes+t.fresh.bytes < maxFreshBytes {
+	f := &t.s.fresh
+	many := len(f.entries) >= maxFreshSmall || len(f.entries) >= maxFresh && t.s.stored() > smallIndex
+	if !many && f.bytes < maxFreshBytes {
 		return nil
 	}
 	return t.index()
 }
 
-// index writes them, in the order of their keys.
+// index writes them, in the order of their keys. It comes first in its transaction.
 func (t *txn) index() error {
-	all := make(map[string]digestEntry, len(t.s.fresh.entries)+len(t.fresh.added))
-	for k, e := range t.s.fresh.entries {
-		if !t.fresh.dropped[k] {
-			all[k] = e
-		}
-	}
-	maps.Copy(all, t.fresh.added)
-	keys := make([]string, 0, len(all))
-	for k := range all {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		e := all[k]
+	for _, k := range slices.Sorted(maps.Keys(t.s.fresh.entries)) {
+		e := t.s.fresh.entries[k]
 		if err := t.put(digests, []byte(k), e.encode()); err != nil {
 			return err
 		}
@@ -118,7 +110,7 @@ func (t *txn) index() error {
 
 // indexRest writes them if there are any.
 func (t *txn) indexRest() error {
-	if len(t.s.fresh.entries)+len(t.fresh.added) == 0 {
+	if len(t.s.fresh.entries) == 0 {
 		return nil
 	}
 	return t.index()
@@ -133,7 +125,6 @@ func (t *txn) putIndexed() error {
 func (f *fresh) take(c *freshChanges) {
 	if c.written {
 		*f = newFresh()
-		return
 	}
 	for k := range c.dropped {
 		delete(f.entries, k)

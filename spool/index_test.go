@@ -153,26 +153,55 @@ func TestLateIndex(t *testing.T) {
 	}
 }
 
+// A change to an entry counts within its own transaction, too.
+func TestIndexWithinAGroup(t *testing.T) {
+	s := openTemp(t, Options{ResendWindow: time.Hour, hooks: hooks{noSync: true}})
+	q := put(t, s, msg("a", "x"))
+	var ops []*op
+	for range 3 {
+		_, o, err := s.pending(t.Context(), msg("a", "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.done = make(chan error, 1)
+		ops = append(ops, o)
+	}
+	if err := s.command(t.Context(), func() error { s.commitGroup(ops...); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.Get(q); err != nil || r.Duplicates != 3 {
+		t.Errorf("%d duplicates, want 3: %v", r.Duplicates, err)
+	}
+}
+
 func TestIndexIsWrittenInTime(t *testing.T) {
 	s := openTemp(t, Options{hooks: hooks{noSync: true}})
 	var ops []*op
-	for i := range maxFresh + 10 {
+	for i := range maxFreshSmall + 10 {
 		r := msg("a", fmt.Sprint(i))
 		p := &pendingPut{lane: "a", tag: tag{1: byte(i), 2: byte(i >> 8)}, received: time.Now()}
 		p.value = encodeBody(&r, p.tag)
 		ops = append(ops, &op{apply: p.apply, done: make(chan error, 1)})
 	}
-	if err := s.command(t.Context(), func() error { s.commitGroup(ops); return nil }); err != nil {
+	if err := s.command(t.Context(), func() error { s.commitGroup(ops...); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(s.fresh.entries); n != 0 {
+	next := put(t, s, msg("a", "next"))
+	if n := len(s.fresh.entries); n != 1 {
 		t.Errorf("%d entries are in memory only", n)
 	}
+	s.read(func(v *view) error { // or the next Open reads all of them again
+		if b, err := v.get(settings, keyIndexed); err != nil || Seq(be64(b)) != next-1 {
+			t.Errorf("written up to record %d of %d: %v", be64(b), next-1, err)
+		}
+		return nil
+	})
 	big := msg("a", dense([32]byte{}, maxFreshBytes/2))
 	put(t, s, big)
 	big.Payload[0] = 1
 	put(t, s, big)
-	if n := len(s.fresh.entries); n != 0 {
+	put(t, s, msg("a", "last"))
+	if n := len(s.fresh.entries); n != 1 {
 		t.Errorf("%d entries of large records are in memory only", n)
 	}
 }

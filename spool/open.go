@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -155,7 +156,7 @@ func (s *Spool) tellOlderMeta() error {
 		}
 		return t.putDamage(append(readDamage(&t.view), d))
 	}}
-	if err := s.commit([]*op{o}); err != nil {
+	if err := s.commit(one(o)); err != nil {
 		return err
 	}
 	s.olderMeta = false
@@ -183,7 +184,7 @@ func (s *Spool) commitAll(changes ...func(*txn) error) error {
 	for _, apply := range changes {
 		ops = append(ops, &op{apply: apply, done: make(chan error, 1)})
 	}
-	err := s.commit(ops)
+	err := s.commit(slices.Values(ops))
 	for _, o := range ops {
 		if o.err != nil {
 			return o.err

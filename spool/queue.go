@@ -35,37 +35,43 @@ func (q *queue) signal() {
 	}
 }
 
-// waitFor asks to be woken at n waiting ops. It reports false when there are
-// as many already.
+// waitFor asks to be woken once n ops wait, or more do already. It reports false
+// when nothing can come any more.
 func (q *queue) waitFor(n int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.ops) >= n || q.closed {
-		return false
+	if q.want = n; len(q.ops) >= n {
+		q.signal()
 	}
-	q.want = n
-	return true
+	return !q.closed || len(q.ops) > 0
 }
 
-// take removes what waits, up to the bounds of a group.
-func (q *queue) take() []*op {
+// take removes what waits, as far as it goes into a group that has so many ops and
+// bytes. What is left is for the next group: this one is full.
+func (q *queue) take(have, bytes int) (ops []*op, full bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.want = 1
-	n, bytes := 0, 0
-	for n < len(q.ops) && n < maxGroupOps && (n == 0 || bytes+q.ops[n].bytes <= maxGroupBytes) {
+	n := 0
+	for n < len(q.ops) && have+n < maxGroupOps && (have+n == 0 || bytes+q.ops[n].bytes <= maxGroupBytes) {
 		bytes += q.ops[n].bytes
 		n++
 	}
 	if n == len(q.ops) {
-		ops := q.ops
-		q.ops = nil
-		return ops
+		ops, q.ops = q.ops, nil
+		return ops, false
 	}
-	ops := append([]*op(nil), q.ops[:n]...)
+	ops = append(ops, q.ops[:n]...)
 	q.ops = append(q.ops[:0:0], q.ops[n:]...)
 	q.signal()
-	return ops
+	return ops, true
+}
+
+// length is how many wait.
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.ops)
 }
 
 // close refuses what comes from now on; what waits can still be taken.

@@ -18,11 +18,7 @@ func (s *Spool) prune() {
 			more, err = t.pruneAudit(pruneBatch)
 			return err
 		}}
-		if ops := s.queue.take(); len(ops) > 0 {
-			s.commitGroup(append(ops, o))
-		} else {
-			s.commitGroup([]*op{o})
-		}
+		s.commitGroup(o)
 		if err := <-o.done; err != nil || !more {
 			return
 		}

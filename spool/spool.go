@@ -159,7 +159,7 @@ func (s *Spool) leaveClean() {
 	if s.db == nil || s.healthy() != nil || s.opt.hooks.crash {
 		return
 	}
-	_ = s.commit([]*op{{apply: (*txn).indexRest}})
+	_ = s.commit(one(&op{apply: (*txn).indexRest}))
 	s.db.NoFreelistSync = false
 	_ = guard(func() error {
 		tx, err := s.db.Begin(true)
@@ -219,6 +219,16 @@ func (s *Spool) committedHead(name string) (laneHead, bool) {
 		return laneHead{}, false
 	}
 	return l.head, true
+}
+
+// stored is how many records there are.
+func (s *Spool) stored() (n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lanes {
+		n += l.head.waiting + l.head.parked + l.head.history
+	}
+	return n
 }
 
 func (s *Spool) laneName(id uint32) (string, bool) {

@@ -115,16 +115,19 @@ func (t *txn) laneByID(id uint32) (*laneHead, error) {
 	return t.lane(name, false)
 }
 
+// tidy writes what is written late, when there is enough of it. It comes first in a
+// transaction, where there is time for it: the group is still gathering.
+func (t *txn) tidy() error {
+	if err := t.indexIfMany(); err != nil {
+		return err
+	}
+	return t.settleIfMany()
+}
+
 // finish writes what the group changed besides the records. The settings
 // bucket's sequence numbers the commits: after one that failed it tells
 // whether this one is in the file.
 func (t *txn) finish(number uint64) error {
-	if err := t.indexIfMany(); err != nil {
-		return err
-	}
-	if err := t.settleIfMany(); err != nil {
-		return err
-	}
 	for id, h := range t.heads {
 		if err := t.put(lanes, laneKey(id), h.encode()); err != nil {
 			return err

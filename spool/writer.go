@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-)
-
-// Bounds of one group. What does not fit waits for the next.
-const (
-	maxGroupOps   = 4096
-	maxGroupBytes = 64 << 20
 )
 
 // op is one change that waits for a commit. apply reads and checks before it
@@ -73,7 +69,7 @@ func (s *Spool) write() {
 	for {
 		select {
 		case <-s.queue.wake:
-			s.commitGroup(s.gather())
+			s.commitGroup()
 			if s.healthy() != nil {
 				chores.Reset(s.nextChore())
 			}
@@ -83,86 +79,45 @@ func (s *Spool) write() {
 		case do := <-s.commands:
 			do()
 		case <-s.stop:
-			for ops := s.queue.take(); len(ops) > 0; ops = s.queue.take() {
-				s.commitGroup(ops)
+			for s.queue.length() > 0 {
+				s.commitGroup()
 			}
 			return
 		}
 	}
 }
 
-// gather takes what waits. When the last group held several it lingers for as
-// many again, for at most a quarter of a commit: without that, half of the
-// writers always just miss the group. A lone writer pays nothing.
-func (s *Spool) gather() []*op {
-	p := &s.pace
-	want := min(p.lastGroup, maxGroupOps)
-	if want > 1 && s.queue.waitFor(want) {
-		t := time.NewTimer(p.commit / 4)
-	linger:
-		for {
-			select {
-			case <-s.queue.wake:
-				if !s.queue.waitFor(want) {
-					break linger
-				}
-			case <-t.C:
-				break linger
-			}
-		}
-		t.Stop()
-	}
-	return s.queue.take()
-}
-
-// pace is what the writer knows of its own speed.
-type pace struct {
-	lastGroup int
-	commit    time.Duration // moving average
-}
-
-func (p *pace) saw(ops int, d time.Duration) {
-	p.lastGroup = ops
-	if p.commit == 0 {
-		p.commit = d
-	}
-	p.commit += (d - p.commit) / 8
-}
-
-// commitGroup runs ops in one transaction and answers each of them.
-func (s *Spool) commitGroup(ops []*op) {
+// commitGroup runs the given ops, what waits, and what comes meanwhile, in one
+// transaction, and answers each of them.
+func (s *Spool) commitGroup(first ...*op) {
 	s.checkFault()
-	ops = takeOver(ops)
-	if len(ops) == 0 {
+	g := s.newGroup(first)
+	if len(g.ops) == 0 {
 		return
 	}
 	if err := s.healthy(); err != nil {
-		answer(ops, err)
+		answer(g.ops, err)
 		return
 	}
-	began := time.Now()
-	if s.opt.hooks.ackEarly {
-		answer(ops, nil)
-	}
-	err := s.commit(ops)
+	err := s.commit(g.come)
 	for errors.Is(err, errAgain) {
-		kept := ops[:0]
-		for _, o := range ops {
+		kept := g.ops[:0]
+		for _, o := range g.ops {
 			if o.spoilt {
 				o.answer(o.err)
 			} else {
 				kept = append(kept, o)
 			}
 		}
-		ops = kept
-		err = s.commit(ops)
+		g.ops = kept
+		err = s.commit(slices.Values(g.ops))
 	}
 	if err != nil {
-		s.settle(ops, err)
+		s.settle(g.ops, err)
 		return
 	}
-	s.pace.saw(len(ops), time.Since(began))
-	for _, o := range ops {
+	s.pace.saw(len(g.ops)+s.queue.length(), time.Since(g.began))
+	for _, o := range g.ops {
 		if errors.Is(o.err, errCorrupt) {
 			s.reportCorrupt(o.err)
 		}
@@ -172,7 +127,7 @@ func (s *Spool) commitGroup(ops []*op) {
 
 // commit applies ops and commits, or returns why it could not; then nothing is
 // known about the file before it has been read back.
-func (s *Spool) commit(ops []*op) (err error) {
+func (s *Spool) commit(ops iter.Seq[*op]) (err error) {
 	s.changes.begin()
 	var t *txn
 	err = guard(func() error {
@@ -180,7 +135,10 @@ func (s *Spool) commit(ops []*op) (err error) {
 		if t, err = beginTxn(s, s.db); err != nil {
 			return err
 		}
-		for _, o := range ops {
+		if err := t.tidy(); err != nil {
+			return err
+		}
+		for o := range ops {
 			writes := t.writes
 			if o.err = o.apply(t); o.err != nil && t.writes != writes {
 				o.spoilt = true
@@ -235,16 +193,8 @@ func longFreeList(db *bolt.DB) bool {
 
 var errAgain = errors.New("begin the group again")
 
-// takeOver drops the ops whose callers gave up waiting.
-func takeOver(ops []*op) []*op {
-	kept := ops[:0]
-	for _, o := range ops {
-		if o.taken.CompareAndSwap(false, true) {
-			kept = append(kept, o)
-		}
-	}
-	return kept
-}
+// one is the sequence of a single op.
+func one(o *op) iter.Seq[*op] { return slices.Values([]*op{o}) }
 
 func (o *op) answer(err error) {
 	select {
