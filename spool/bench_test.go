@@ -132,7 +132,7 @@ func benchmarkPut(b *testing.B, made [][]byte) {
 }
 
 // backlog makes a spool with n messages waiting.
-func backlog(b *testing.B, dir string, n, size int) string {
+func backlog(b *testing.B, dir string, n int, payload func(k uint64) []byte) string {
 	b.Helper()
 	path := filepath.Join(dir, "spool.db")
 	s, err := Open(path, Options{Reserve: -1, hooks: hooks{noSync: true, noAutoCompact: true}})
@@ -144,8 +144,7 @@ func backlog(b *testing.B, dir string, n, size int) string {
 	for range 512 {
 		wg.Go(func() {
 			for k := i.Add(1); k <= uint64(n); k = i.Add(1) {
-				p := payload2K(k)[:min(size, 2048)]
-				if _, err := s.Put(context.Background(), Record{Lane: fmt.Sprint("lane", k%4), Payload: p}); err != nil {
+				if _, err := s.Put(context.Background(), Record{Lane: fmt.Sprint("lane", k%4), Payload: payload(k)}); err != nil {
 					b.Error(err)
 				}
 			}
@@ -178,7 +177,7 @@ func BenchmarkDepth(b *testing.B) {
 	var paths [2]string
 	var spools [2]*Spool
 	for i, depth := range []int{1_000, messages(1_000_000)} {
-		paths[i] = backlog(b, b.TempDir(), depth, 400)
+		paths[i] = backlog(b, b.TempDir(), depth, func(k uint64) []byte { return payload2K(k)[:400] })
 	}
 	o := Options{Reserve: -1, hooks: hooks{noAutoCompact: true, noScrub: true}}
 	for _, path := range paths {
@@ -261,7 +260,8 @@ func takeTurns(b *testing.B, name string, times int, do func(i int) time.Duratio
 // left, and one whose process died before it had gone through the file, so that
 // the next one does. The aim is a second for the first two.
 func BenchmarkOpen2GiB(b *testing.B) {
-	path := backlog(b, b.TempDir(), messages(500_000), 2048)
+	cannotBePacked := []byte(dense([32]byte{}, 2048))
+	path := backlog(b, b.TempDir(), messages(500_000), func(k uint64) []byte { return unlike(cannotBePacked, k) })
 	for _, left := range []string{"closed", "crashed", "crashed twice"} {
 		b.Run(left, func(b *testing.B) {
 			const times = 3
@@ -303,7 +303,7 @@ func BenchmarkSpace(b *testing.B) {
 	for _, size := range []int{200, 1000, 2000, 2048} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			for b.Loop() {
-				path := backlog(b, b.TempDir(), 5000, size)
+				path := backlog(b, b.TempDir(), 5000, func(k uint64) []byte { return payload2K(k)[:size] })
 				f, err := os.Open(path)
 				if err != nil {
 					b.Fatal(err)

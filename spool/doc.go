@@ -89,27 +89,28 @@
 // Measured by the benchmarks of this package on two cores that others used too,
 // ext4 on a virtual disk; in brackets what is aimed at.
 //
-//	Open of 2 GiB, 500,000 messages, closed         6 to 20 ms (1 s)
-//	the same after a crash                          0.13 to 0.31 s (1 s)
+//	Open of 2 GiB, 500,000 messages, closed         3 to 20 ms (1 s)
+//	the same after a crash                          0.05 to 0.31 s (1 s)
 //	the same when the last process died before
 //	it had gone through the file                    some 7 s of reading a GiB
 //	a million waiting against a thousand: Open      0.6 to 1.3 times (1.3)
-//	    Put, Put by 64                              1.21 to 1.35, 1.16 to 1.22 times (1.3)
+//	    Put, Put by 64                              1.21 to 1.35, 1.15 to 1.22 times (1.3)
 //	    Next, Stats, Done                           1.0 to 1.2, 0.1 to 1.1, 1.0 times (1.3)
 //	heap with a million waiting                     under 1 MiB (32 MiB)
-//	file per payload, messages of 200 B, 1, 2 KiB   3.1, 1.7, 2.1 times
+//	file per payload, messages of 200 B, 1, 2 KiB   2.8, 1.1, 0.8 times
 //	2 KiB messages per raw append, by
 //	    1, 8, 64, 256 writers                       (0.45, 3.5, 25, 85)
-//	    flush of 21 ms                              0.50, 3.6, 29, 101
-//	    of 11 ms                                    0.50, 3.8, 27, 82
-//	    of 6 ms                                     0.46, 3.6, 24, 58 to 64
-//	    of 2.5 to 3 ms                              0.47, 3.6, 18, 42
-//	    of 0.3 ms                                   0.42, 1.5, 4.7, 6.5
+//	    flush of 21 ms                              0.50, 3.8, 29, 105
+//	    of 11 ms                                    0.49, 3.9, 30, 95 to 97
+//	    of 7.7 ms                                   0.49, 3.8, 28, 86 to 87
+//	    of 5.7 ms                                   0.49, 3.7, 27, 72 to 83
+//	    of 2.5 ms                                   0.50, 3.7, 22, 49 to 56
+//	    of 1.5 ms                                   0.49, 3.5, 19, 36 to 40
+//	    of 0.3 ms                                   0.47, 2.5, 7.7, 11
 //
-// Many writers on a fast disk are short of the aim: a message takes some 70 µs of a
-// processor, most of it for pages, and 256 writers in two flushes of 5 ms want 40.
-// Pages of 8 KiB would bring the file to 1.5 times for 2 KiB and a lone commit from
-// 42 KB to 70, and change these figures little.
+// A commit is two flushes and the work of two processors for its messages: 6 to 8 ms
+// for 256. To reach 85 it may take as long as one flush. Messages that cannot be
+// packed have a page each: 64 writers reach 25, and 256 68, at 5.7 ms.
 //
 // # Caveats
 //
