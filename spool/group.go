@@ -8,8 +8,8 @@ const (
 	maxGroupBytes = 64 << 20
 )
 
-// gatherStep is for how many new ops a group that is being applied is looked at
-// again: for each of them the writer would wake too often.
+// gatherStep is how many new ops wake the writer while a group gathers: for each of
+// them it would wake too often.
 const gatherStep = 32
 
 // group is what one transaction commits: ops that waited when it began, and those
@@ -18,7 +18,7 @@ type group struct {
 	s     *Spool
 	ops   []*op
 	bytes int
-	full  bool
+	full  bool // what waits does not fit any more
 	began time.Time
 }
 

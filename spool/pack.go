@@ -10,7 +10,7 @@ import (
 // A payload is stored packed where that is shorter: as one block of S2, which is
 // Snappy's format and a little more. Messages of 2 KiB as analyzers send them come
 // to 1.1 KiB, so that three of them share a page of 4 KiB, where each would have
-// one for itself: there are fewer pages to write, and the file has half the size.
+// one for itself: there are fewer pages to write, and the file is smaller.
 
 // pooledBytes bounds the buffers that are kept for later payloads.
 const pooledBytes = 64 << 10
