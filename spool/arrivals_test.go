@@ -168,23 +168,11 @@ func TestArrivalsLieTogether(t *testing.T) {
 	s := openTemp(t, Options{hooks: hooks{noSync: true}})
 	pages := func(text string) int64 {
 		before := s.db.Stats()
-		var ops []*op
+		var records []Record
 		for i := range 64 {
-			_, o, err := s.pending(t.Context(), msg(fmt.Sprint("lane", i), text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.done = make(chan error, 1)
-			ops = append(ops, o)
+			records = append(records, msg(fmt.Sprint("lane", i), text))
 		}
-		if err := s.command(t.Context(), func() error { s.commitGroup(ops...); return nil }); err != nil {
-			t.Fatal(err)
-		}
-		for _, o := range ops {
-			if err := <-o.done; err != nil {
-				t.Fatal(err)
-			}
-		}
+		putGroup(t, s, records...)
 		after := s.db.Stats()
 		diff := after.Sub(&before)
 		return diff.TxStats.GetWrite()

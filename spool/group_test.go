@@ -7,6 +7,28 @@ import (
 	"time"
 )
 
+// putGroup stores records in one commit.
+func putGroup(t *testing.T, s *Spool, records ...Record) {
+	t.Helper()
+	var ops []*op
+	for _, r := range records {
+		_, o, err := s.pending(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.done = make(chan error, 1)
+		ops = append(ops, o)
+	}
+	if err := s.command(t.Context(), func() error { s.commitGroup(ops...); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range ops {
+		if err := <-o.done; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What comes while a group gathers is of it, and what is wrong with one of them is
 // not the others' fault.
 func TestGroupTakesWhatComes(t *testing.T) {

@@ -157,18 +157,7 @@ func TestLateIndex(t *testing.T) {
 func TestIndexWithinAGroup(t *testing.T) {
 	s := openTemp(t, Options{ResendWindow: time.Hour, hooks: hooks{noSync: true}})
 	q := put(t, s, msg("a", "x"))
-	var ops []*op
-	for range 3 {
-		_, o, err := s.pending(t.Context(), msg("a", "x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.done = make(chan error, 1)
-		ops = append(ops, o)
-	}
-	if err := s.command(t.Context(), func() error { s.commitGroup(ops...); return nil }); err != nil {
-		t.Fatal(err)
-	}
+	putGroup(t, s, msg("a", "x"), msg("a", "x"), msg("a", "x"))
 	if r, err := s.Get(q); err != nil || r.Duplicates != 3 {
 		t.Errorf("%d duplicates, want 3: %v", r.Duplicates, err)
 	}
