@@ -3,6 +3,8 @@ package spool
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -62,7 +64,7 @@ func FuzzRecord(f *testing.F) {
 				t.Fatal("other lengths")
 			}
 		}
-		in := Record{Payload: payload, Kind: clip(kind), Fault: clip(fault), Stage: Broken}
+		in := Record{Payload: payload, Kind: clip(kind), Fault: clip(fault), Stage: Broken, Digest: sha256.Sum256(payload)}
 		v, err := finishRecord(encodeBody(&in, tag{1}), Seq(q), 7, 3, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -77,6 +79,13 @@ func FuzzRecord(f *testing.F) {
 		v[rand.IntN(len(v))] ^= 1 << rand.IntN(8)
 		if _, err := openRecord(Seq(q), v); err == nil {
 			t.Fatal("a flipped bit is not noticed")
+		}
+		in.Digest[q%32]++
+		if v, err = finishRecord(encodeBody(&in, tag{1}), Seq(q), 7, 3, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := decodeRecord(Seq(q), v, nil, true); !errors.Is(err, errCorrupt) {
+			t.Fatal("other bytes than came are handed out")
 		}
 	})
 }

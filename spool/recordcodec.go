@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"hash/crc32"
 )
@@ -143,5 +144,8 @@ func decodeRecord(q Seq, v []byte, k *keyring, withPayload bool) (r Record, size
 		*p, rest = string(rest[:n]), rest[n:]
 	}
 	r.Payload, size, err = readPayload(rest, body[4]&packedPayload != 0, withPayload)
+	if err == nil && withPayload && sha256.Sum256(r.Payload) != r.Digest {
+		err = errCorrupt // unpacked to other bytes than were packed
+	}
 	return r, size, err
 }
