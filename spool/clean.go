@@ -8,9 +8,6 @@ import (
 // noteClean notes in the marker that Close left the file in order. Without the
 // note, or with one that does not fit, the next Open goes through the file.
 func (s *Spool) noteClean() {
-	if s.opt.hooks.crash {
-		return
-	}
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return

@@ -43,9 +43,18 @@
 // unpacked again before the packed form counts.
 //
 // One goroutine writes. It commits what waits, and what comes while it applies that,
-// as one transaction, so that many writers share two flushes; a lone writer waits
-// for nobody. Memory follows the file: nothing in it changes before a commit
-// returned nil.
+// as one transaction, so that many writers share a flush; a lone writer waits for
+// nobody. Memory follows the file: nothing in it changes before a commit returned
+// nil.
+//
+// A commit is flushed once, where bbolt by itself flushes its pages and then the meta
+// page that leads to them. Beside what bbolt has in that page stands which pages
+// the commit wrote, and their sum. Open looks whether they are as it says. If not, a
+// crash tore the commit before anybody was told of it, and it is undone: the one
+// before it is there in full, for bbolt never writes over a page in use. The
+// numbers that it gave out are left out, since they may have been read. After a
+// second in which nothing comes an empty commit follows, so that what the disk
+// loses later is not taken for torn but told as damage.
 //
 // After a commit that failed nobody knows what is on the disk. Intake stops,
 // the file is closed, the system's cache of it is dropped, and what is read
@@ -93,35 +102,38 @@
 //	the same after a crash                          0.05 to 0.31 s (1 s)
 //	the same when the last process died before
 //	it had gone through the file                    some 7 s of reading a GiB
-//	a million waiting against a thousand: Open      0.6 to 1.3 times (1.3)
-//	    Put, Put by 64                              1.21 to 1.35, 1.15 to 1.22 times (1.3)
-//	    Next, Stats, Done                           1.0 to 1.2, 0.1 to 1.1, 1.0 times (1.3)
+//	a million waiting against a thousand: Open      0.5 to 1.3 times (1.3)
+//	    Put, Put by 64                              1.21 to 1.35, 1.10 to 1.22 times (1.3)
+//	    Next, Stats, Done                           1.0 to 1.2, 0.1 to 1.2, 1.0 to 1.1 times (1.3)
 //	heap with a million waiting                     under 1 MiB (32 MiB)
 //	file per payload, messages of 200 B, 1, 2 KiB   2.8, 1.1, 0.8 times
 //	2 KiB messages per raw append, by
 //	    1, 8, 64, 256 writers                       (0.45, 3.5, 25, 85)
-//	    flush of 21 ms                              0.50, 3.8, 29, 105
-//	    of 11 ms                                    0.49, 3.9, 30, 91 to 97
-//	    of 7.7 ms                                   0.49, 3.8, 28, 77 to 87
-//	    of 5.7 ms                                   0.49, 3.7, 27, 66 to 83
-//	    of 2.5 ms                                   0.50, 3.7, 22, 49 to 56
-//	    of 1.5 ms                                   0.49, 3.5, 19, 36 to 40
-//	    of 0.3 ms                                   0.47, 2.5, 7.7, 11
+//	    flush of 21 ms                              0.98, 7.7, 58, 185
+//	    of 11 ms                                    0.95, 7.4, 51, 137 to 150
+//	    of 7.7 ms                                   0.95, 7.3, 49, 112 to 133
+//	    of 5.7 ms                                   0.95, 7.1, 43, 94 to 114
+//	    of 2.5 ms                                   0.87, 6.1, 31, 48 to 67
+//	    of 1.5 ms                                   0.84, 5.6, 23 to 27, 34 to 48
+//	    of 0.3 ms                                   0.53, 2.4, 7.4, 9.1
 //
-// A commit is two flushes and the work of two processors for its messages: 6 to 11 ms
-// for 256, where the aim allows for one flush more. The lower figures are those of
-// ten seconds, in which the digest index grows; the others of two. Messages that
-// cannot be packed have a page each: 64 writers reach 25, and 256 68, at 5.7 ms.
+// A commit is a flush and the work of two processors for its messages: some 6 ms for
+// 256, where the aim at a flush of 1.5 ms would leave 3. So 256 writers reach theirs from a
+// flush of 4 or 5 ms on. The lower figures are those of ten seconds, in which the
+// digest index grows; the others of two. Messages that cannot be packed have a page
+// each: 64 writers reach 39, and 256 89, at 5.7 ms.
 //
 // # Caveats
 //
 // A disk that lies about flushes can lose what it acknowledged; the walker then
-// salvages the rest. When the newer of the two meta pages is unreadable the
+// salvages the rest. A page of the very last commit that such a disk loses, with a
+// crash within the second, looks like a torn commit, and costs all of that one.
+// After a crash the file is for this package to open first: bbolt's own tools know
+// nothing of torn commits. When the newer of the two meta pages is unreadable the
 // older one counts, and the damage report says so.
 //
 // Salvage needs room for a copy of what is good, and a change of format for one of
-// the file; both wait for it. Discarded bytes
-// that come again are a new message. Drafts are rewritten in full with every piece.
+// the file; both wait for it. Discarded bytes that come again are a new message. Drafts are rewritten in full with every piece.
 //
 // Encryption hides payloads, kinds and faults. Lane names, times, packed sizes, states,
 // reasons and receipts stay readable, and what was written before it was switched

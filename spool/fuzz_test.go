@@ -112,6 +112,44 @@ func FuzzPacked(f *testing.F) {
 	})
 }
 
+// FuzzTorn changes a file whose last commit nobody confirmed, and lets what looks for
+// a torn commit at it, and what goes through one while it is made.
+func FuzzTorn(f *testing.F) {
+	file, _ := filled(f, Options{}, false)
+	f.Add([]byte{})
+	for page := range byte(2) {
+		f.Add([]byte{page, 0, 80, 0})                     // no sum
+		f.Add([]byte{page, 0, 120, 255, page, 0, 121, 9}) // a longer list
+		f.Add([]byte{page, 0, 122, 255})
+	}
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		bad := bytes.Clone(file)
+		for ; len(edits) >= 4; edits = edits[4:] { // in the meta pages, and in others
+			page := int(edits[0])
+			if page < 128 {
+				page %= 2
+			}
+			bad[(page*pageSize+int(edits[1])<<8+int(edits[2]))%len(bad)] = edits[3]
+		}
+		if m := readMetas(bytes.NewReader(bad), int64(len(bad))); len(m) == 2 {
+			_, _ = writtenBy(bytes.NewReader(bad), m[0], m[1])
+		}
+		path := filepath.Join(t.TempDir(), "spool.db")
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := &Spool{path: path, opt: Options{}.withDefaults()}
+		if err := s.undoTorn(nil, int64(len(bad))); err != nil {
+			t.Fatal(err)
+		}
+		undone := s.undone
+		s.undone = false
+		if err := s.undoTorn(nil, int64(len(bad))); err != nil || s.undone != undone {
+			t.Fatalf("undone: %v, and then %v: %v", undone, s.undone, err)
+		}
+	})
+}
+
 // FuzzImport reads arbitrary streams.
 func FuzzImport(f *testing.F) {
 	s, err := Open(filepath.Join(f.TempDir(), "spool.db"), Options{Reserve: -1, hooks: hooks{noSync: true}})

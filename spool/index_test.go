@@ -15,7 +15,7 @@ import (
 
 // planted are files of older formats: twelve messages in three lanes, "message 0"
 // and so on, a quarter each waiting, delivered, parked, discarded. The process
-// that wrote the one of format 2 died.
+// that wrote those of formats 2 and 4 died.
 //
 //go:embed testdata/format*.db.gz
 var planted embed.FS

@@ -7,7 +7,7 @@ import (
 
 // formatVersion is the layout that this code writes. A file says its own in
 // the settings bucket.
-const formatVersion = 4
+const formatVersion = 5
 
 // bucket is one of the file's buckets. The numbers are not stored.
 type bucket int

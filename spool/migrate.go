@@ -19,6 +19,9 @@ func migrations() []migration {
 		(*txn).indexDiscards,
 		// Format 4 packs payloads. Those that are there stay as they are.
 		func(*txn) error { return nil },
+		// Format 5 flushes once for a commit. Before it nobody looked whether the last
+		// one was torn.
+		func(*txn) error { return nil },
 	}
 }
 

@@ -33,7 +33,7 @@ func (s *Spool) start() error {
 		}
 		s.begun = true
 	}
-	if err := s.tellOlderMeta(); err != nil {
+	if err := s.passBy(); err != nil {
 		return err
 	}
 	s.startScrub(s.unproven)
@@ -101,6 +101,7 @@ func (s *Spool) openFile() error {
 	s.dbMu.Lock()
 	s.db = db
 	s.dbMu.Unlock()
+	s.noteSum()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.found = l.commits
@@ -137,16 +138,18 @@ func (s *Spool) closeFile() error {
 // who notice within moments.
 const closeTime = 30 * time.Second
 
-// tellOlderMeta reports that the file was opened at the last commit but one.
-// A commit whose meta page a power cut tore was not acknowledged; one whose
-// page the disk lost later was.
-func (s *Spool) tellOlderMeta() error {
-	if !s.olderMeta {
+// passBy leaves out the numbers that a commit gave out which is not in the file any
+// more: somebody may have read them. One that was torn, and undone, had not been
+// acknowledged. Of one whose meta page cannot be read nobody knows: a power cut
+// may have torn it, or the disk lost it later.
+func (s *Spool) passBy() error {
+	if !s.olderMeta && !s.undone {
 		return nil
 	}
 	o := &op{done: make(chan error, 1), apply: func(t *txn) error {
 		last := Seq(t.b[records].Sequence())
-		if err := t.b[records].SetSequence(uint64(last) + maxGroupOps); err != nil {
+		t.writes++
+		if err := t.b[records].SetSequence(uint64(last) + maxGroupOps); err != nil || !s.olderMeta {
 			return err
 		}
 		d := Damage{
@@ -159,7 +162,7 @@ func (s *Spool) tellOlderMeta() error {
 	if err := s.commit(one(o)); err != nil {
 		return err
 	}
-	s.olderMeta = false
+	s.olderMeta, s.undone = false, false
 	return o.err
 }
 

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"math"
 	"os"
 	"time"
 )
@@ -67,9 +68,11 @@ type hooks struct {
 	compactAbove  int64
 	proveAbove    int64
 	settleAt      int
+	sumRoom       int
 	scrubbed      func()            // called when a scrub has ended
 	beforeStep    func(step string) // named points in creation, compaction, salvage, migration
 	commitFault   func() error      // called before a commit, which its error makes fail
+	beforeFlush   func()            // called when a commit is written and not flushed
 	afterCommit   func() error      // called after one: an error whose group is in the file
 	migrations    []migration       // after the real ones
 }
@@ -90,6 +93,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.hooks.proveAbove == 0 {
 		o.hooks.proveAbove = proveAbove
+	}
+	if o.hooks.sumRoom == 0 {
+		o.hooks.sumRoom = math.MaxInt
 	}
 	if o.hooks.settleAt == 0 {
 		o.hooks.settleAt = settleAt

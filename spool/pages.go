@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"slices"
 )
 
 // This file reads bbolt's page format without bbolt: on a file of which
@@ -53,10 +54,14 @@ type boltMeta struct {
 	freelist uint64
 	high     uint64 // pages from here on are not in use
 	txid     uint64
+
+	at   int64 // where the page lies in the file
+	text [metaSize]byte
+	sum  [sumSize]byte // ours, behind what bbolt uses of the page
 }
 
 func parseMeta(b []byte) (m boltMeta, ok bool) {
-	if len(b) < pageHeaderSize+metaSize || order.Uint16(b[8:]) != flagMeta {
+	if len(b) < pageHeaderSize+metaSize+sumSize || order.Uint16(b[8:]) != flagMeta {
 		return m, false
 	}
 	b = b[pageHeaderSize:]
@@ -71,6 +76,8 @@ func parseMeta(b []byte) (m boltMeta, ok bool) {
 		freelist: order.Uint64(b[32:]),
 		high:     order.Uint64(b[40:]),
 		txid:     order.Uint64(b[48:]),
+		text:     [metaSize]byte(b),
+		sum:      [sumSize]byte(b[metaSize:]),
 	}
 	ok = m.pageSize >= 1024 && m.pageSize <= 1<<20 && m.pageSize&(m.pageSize-1) == 0
 	return m, ok
@@ -82,6 +89,7 @@ type pager struct {
 	size     int64
 	pageSize int
 
+	single   bool   // each page is done with before the next is read
 	ahead    []byte // pages read ahead
 	aheadAt  int64
 	lastRead int64 // where the last page read ended
@@ -102,7 +110,7 @@ type page struct {
 // readMetas returns the valid meta pages of a file, the newest first.
 func readMetas(r io.ReaderAt, size int64) []boltMeta {
 	var found []boltMeta
-	buf := make([]byte, pageHeaderSize+metaSize)
+	buf := make([]byte, pageHeaderSize+metaSize+sumSize)
 	try := func(at int64) bool {
 		if at+int64(len(buf)) > size {
 			return false
@@ -111,6 +119,7 @@ func readMetas(r io.ReaderAt, size int64) []boltMeta {
 			return false
 		}
 		m, ok := parseMeta(buf)
+		m.at = at
 		if ok {
 			found = append(found, m)
 		}
@@ -126,6 +135,30 @@ func readMetas(r io.ReaderAt, size int64) []boltMeta {
 		found[0], found[1] = found[1], found[0]
 	}
 	return found
+}
+
+// height is by how many branch pages the leaves lie below page id. A bbolt tree
+// is as deep everywhere. The last leaf is looked for, which is the newest where a
+// bucket grows at its end.
+func (p *pager) height(id, high uint64) (int, error) {
+	for h := range maxDepth {
+		pg, err := p.page(id, high)
+		if err != nil {
+			return 0, err
+		}
+		if pg.flags == flagLeaf {
+			return h, nil
+		}
+		if pg.flags != flagBranch || pg.count == 0 {
+			return 0, fmt.Errorf("page %d is of a wrong kind: %w", id, errPage)
+		}
+		e, err := pg.elem(pg.count - 1)
+		if err != nil {
+			return 0, err
+		}
+		id = e.child
+	}
+	return 0, fmt.Errorf("page %d lies too deep: %w", id, errPage)
 }
 
 // page reads page id. Its extent is checked against the file and high.
@@ -158,6 +191,11 @@ func (p *pager) page(id, high uint64) (*page, error) {
 // read returns n bytes at off, valid until the next read that is not
 // sequential. Pages mostly lie in the order in which they are asked for.
 func (p *pager) read(off int64, n int) ([]byte, error) {
+	if p.single {
+		p.ahead = slices.Grow(p.ahead[:0], n)[:n]
+		_, err := p.r.ReadAt(p.ahead, off)
+		return p.ahead, err
+	}
 	if at := off - p.aheadAt; at >= 0 && at+int64(n) <= int64(len(p.ahead)) {
 		p.lastRead = off + int64(n)
 		return p.ahead[at : at+int64(n) : at+int64(n)], nil

@@ -30,6 +30,9 @@ func (s *Spool) prepare() error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file", s.path)
 	}
+	if err := s.undoTorn(m, info.Size()); err != nil {
+		return err
+	}
 	return s.probe(m, info)
 }
 

@@ -76,29 +76,6 @@ func (s *Spool) identify(stored map[string][]byte) (identity, error) {
 	}, s.keys, s.opt.format())
 }
 
-// height is by how many branch pages the leaves lie below page id. A bbolt tree
-// is as deep everywhere.
-func (w *walker) height(id uint64) (int, error) {
-	for h := range maxDepth {
-		pg, err := w.p.page(id, w.meta.high)
-		if err != nil {
-			return 0, err
-		}
-		if pg.flags == flagLeaf {
-			return h, nil
-		}
-		if pg.flags != flagBranch || pg.count == 0 {
-			return 0, fmt.Errorf("page %d is of a wrong kind: %w", id, errPage)
-		}
-		e, err := pg.elem(0)
-		if err != nil {
-			return 0, err
-		}
-		id = e.child
-	}
-	return 0, fmt.Errorf("page %d lies too deep: %w", id, errPage)
-}
-
 // note marks a leaf page as in use without reading it.
 func (w *walker) note(id uint64) error {
 	if id < 2 || id >= w.meta.high {
@@ -119,7 +96,7 @@ func (w *walker) branches(root uint64, name string, depth int) error {
 		}
 		return nil
 	}
-	h, err := w.height(root)
+	h, err := w.p.height(root, w.meta.high)
 	if err != nil {
 		return w.failed(name, nil, nil, err)
 	}

@@ -37,19 +37,22 @@ type Spool struct {
 	db   *bolt.DB
 
 	// The writer's own.
-	commits   uint64 // number of the last commit
-	found     uint64 // the last commit when the file was opened
-	changes   changes
-	pace      pace
-	retry     time.Duration // pause before the next attempt to reopen
-	fresh     fresh         // what the digest index in the file lacks
-	arrived   int           // how many arrivals are in the file
-	begun     bool          // the file was open once, and got its first commit
-	unproven  bool          // opened without going through the whole file
-	olderMeta bool          // the newer meta page of the two could not be read
-	proved    time.Time     // when the whole file was last gone through before it was opened
-	scrubbed  time.Time     // when it was last gone through in use
-	handle    *os.File      // bbolt's
+	commits     uint64 // number of the last commit
+	found       uint64 // the last commit when the file was opened
+	changes     changes
+	pace        pace
+	retry       time.Duration // pause before the next attempt to reopen
+	fresh       fresh         // what the digest index in the file lacks
+	arrived     int           // how many arrivals are in the file
+	begun       bool          // the file was open once, and got its first commit
+	unproven    bool          // opened without going through the whole file
+	olderMeta   bool          // the newer meta page of the two could not be read
+	undone      bool          // the last commit was torn, and undone
+	summed      bool          // the last commit's sum is in the file
+	unconfirmed bool          // the last commit is none that holds nothing
+	proved      time.Time     // when the whole file was last gone through before it was opened
+	scrubbed    time.Time     // when it was last gone through in use
+	handle      *os.File      // bbolt's
 
 	markerMu    sync.Mutex     // held while the marker is changed
 	maintenance sync.Mutex     // held by backup, compaction and scrub
@@ -137,10 +140,9 @@ func (s *Spool) Close() error {
 		s.background.Wait()
 		s.maintenance.Lock() // a backup under way comes to its end first
 		defer s.maintenance.Unlock()
-		s.leaveClean()
-		wasOpen := s.db != nil
+		clean := s.leaveClean()
 		s.closeErr = s.closeFile()
-		if wasOpen && s.closeErr == nil {
+		if clean && s.closeErr == nil {
 			s.noteClean()
 		}
 		if err := s.lock.release(); s.closeErr == nil {
@@ -154,21 +156,13 @@ func (s *Spool) Close() error {
 }
 
 // leaveClean writes the rest of the digest index, and the free list, so that the
-// next Open need not make them anew. Without it nothing is lost but time.
-func (s *Spool) leaveClean() {
+// next Open need not make them anew. Without it nothing is lost but time; after a
+// commit that failed there must not be another.
+func (s *Spool) leaveClean() bool {
 	if s.db == nil || s.healthy() != nil || s.opt.hooks.crash {
-		return
+		return false
 	}
-	_ = s.commit(one(&op{apply: (*txn).indexRest}))
-	s.db.NoFreelistSync = false
-	_ = guard(func() error {
-		tx, err := s.db.Begin(true)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		return tx.Commit()
-	})
+	return s.commit(one(&op{apply: (*txn).indexRest})) == nil && s.commitNothing(false) == nil
 }
 
 // adopt takes lane heads over. The caller holds mu.

@@ -67,6 +67,10 @@ func (s *Spool) write() {
 	chores := time.NewTimer(firstChore)
 	defer chores.Stop()
 	for {
+		var quiet <-chan time.Time
+		if s.unconfirmed {
+			quiet = time.After(confirmAfter)
+		}
 		select {
 		case <-s.queue.wake:
 			s.commitGroup()
@@ -76,6 +80,8 @@ func (s *Spool) write() {
 		case <-chores.C:
 			s.chores()
 			chores.Reset(s.nextChore())
+		case <-quiet:
+			s.confirm()
 		case do := <-s.commands:
 			do()
 		case <-s.stop:
@@ -157,7 +163,7 @@ func (s *Spool) commit(ops iter.Seq[*op]) (err error) {
 			}
 		}
 		s.db.NoFreelistSync = longFreeList(s.db)
-		err = t.tx.Commit()
+		err = s.commitTx(t.tx)
 		if err == nil && s.opt.hooks.afterCommit != nil {
 			err = s.opt.hooks.afterCommit()
 		}
