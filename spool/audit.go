@@ -21,6 +21,7 @@ const (
 	auditExport  = "export"
 	auditImport  = "import"
 	auditSalvage = "salvage"
+	auditUndo    = "undo" // of a commit that a crash tore
 )
 
 // AuditEntry is one line of the audit log. Each carries the hash of the one

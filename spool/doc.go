@@ -51,10 +51,10 @@
 // page that leads to them. Beside what bbolt has in that page stands which pages
 // the commit wrote, and their sum. Open looks whether they are as it says. If not, a
 // crash tore the commit before anybody was told of it, and it is undone: the one
-// before it is there in full, for bbolt never writes over a page in use. The
-// numbers that it gave out are left out, since they may have been read. After a
-// second in which nothing comes an empty commit follows, so that what the disk
-// loses later is not taken for torn but told as damage.
+// before it is there in full, for bbolt never writes over a page in use. The audit log
+// says so, and the numbers that it gave out are left out, since they may have been
+// read. After a second in which nothing comes an empty commit follows, so that what
+// the disk loses later is not taken for torn but told as damage.
 //
 // After a commit that failed nobody knows what is on the disk. Intake stops,
 // the file is closed, the system's cache of it is dropped, and what is read

@@ -148,9 +148,16 @@ func (s *Spool) passBy() error {
 	}
 	o := &op{done: make(chan error, 1), apply: func(t *txn) error {
 		last := Seq(t.b[records].Sequence())
-		t.writes++
-		if err := t.b[records].SetSequence(uint64(last) + maxGroupOps); err != nil || !s.olderMeta {
+		if err := t.b[records].SetSequence(uint64(last) + maxGroupOps); err != nil {
 			return err
+		}
+		if s.undone {
+			if err := t.audit(auditUndo, "", last, tornNote); err != nil {
+				return err
+			}
+		}
+		if !s.olderMeta {
+			return nil
 		}
 		d := Damage{
 			At:   s.opt.Now().UTC(),
@@ -165,6 +172,8 @@ func (s *Spool) passBy() error {
 	s.olderMeta, s.undone = false, false
 	return o.err
 }
+
+const tornNote = "a crash tore the last commit, of which nobody had been told: what came after this number is not here"
 
 // firstCommit does what an opened file is owed: migrations, and what a process
 // that died left behind.

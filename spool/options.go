@@ -60,6 +60,7 @@ type hooks struct {
 	diskFree      func(dir string) (free, total uint64, err error)
 	noSync        bool // a negative control: crash tests must see the loss
 	ackEarly      bool // a negative control: answers before the commit
+	noUndo        bool // a negative control: a torn commit stays
 	crash         bool // Close leaves the file as a crash would
 	lockThread    bool // the writer stays on one thread, whose calls can be counted
 	initialMap    int

@@ -117,7 +117,7 @@ func (s *Spool) undoTorn(m *marker, size int64) error {
 		s.undone = true
 		return nil
 	}
-	if !torn(f, size, &last, &before) {
+	if s.opt.hooks.noUndo || !torn(f, size, &last, &before) {
 		s.unconfirmed = m == nil || m.Clean != last.txid
 		return nil
 	}
@@ -125,7 +125,6 @@ func (s *Spool) undoTorn(m *marker, size int64) error {
 		return fmt.Errorf("undo a torn commit: %w", err)
 	}
 	s.undone = true
-	s.opt.step("open: undone")
 	return nil
 }
 
