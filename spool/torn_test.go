@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,11 +85,16 @@ func TestCrashTearsCommits(t *testing.T) {
 
 func tornCommits(t *testing.T, h hooks, rng *rand.Rand, steps int) {
 	h.noSync, h.crash, h.noScrub, h.noAutoCompact = true, true, true, true
-	now := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
-	o := Options{Retain: time.Hour, ResendWindow: time.Hour, Now: func() time.Time { return now }, hooks: h}
-	path := filepath.Join(scratch(t), "spool.db")
+	var mu sync.Mutex // the writer confirms commits, and has chores, in its own time
 	var tears []tear
 	var last []byte
+	now := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
+	o := Options{Retain: time.Hour, ResendWindow: time.Hour, hooks: h, Now: func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return now
+	}}
+	path := filepath.Join(scratch(t), "spool.db")
 	writing := o
 	writing.hooks.settleAt = 7
 	writing.hooks.beforeFlush = func() {
@@ -97,6 +103,8 @@ func tornCommits(t *testing.T, h hooks, rng *rand.Rand, steps int) {
 		if err != nil {
 			t.Error(err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if last != nil {
 			tears = append(tears, newTear(last, file, marker))
 		}
@@ -105,10 +113,15 @@ func tornCommits(t *testing.T, h hooks, rng *rand.Rand, steps int) {
 	s := openAt(t, path, writing)
 	total, undone, halves := 0, 0, 0
 	for step := range steps {
-		tears = nil
+		mu.Lock()
 		now = now.Add(time.Duration(rng.IntN(20)) * time.Minute)
+		mu.Unlock()
 		doSomething(t, s, rng, step)
-		for _, k := range tears {
+		mu.Lock()
+		made := tears
+		tears = nil
+		mu.Unlock()
+		for _, k := range made {
 			n, u := k.check(t, o, rng)
 			total, undone = total+n, undone+u
 			if k.half {
@@ -261,7 +274,9 @@ func (k *tear) opens(t *testing.T, o Options, file []byte, twice bool) (holds st
 
 // A commit is flushed once, and once more when it is the first in its file, or wrote
 // more pages than can be listed.
-func TestFlushes(t *testing.T) {
+func TestFlushes(t *testing.T) { synctest.Test(t, countFlushes) }
+
+func countFlushes(t *testing.T) {
 	flushes := 0
 	h := hooks{crash: true, beforeFlush: func() { flushes++ }}
 	path := filepath.Join(scratch(t), "spool.db")
@@ -286,7 +301,9 @@ func TestFlushes(t *testing.T) {
 
 // After a commit that failed Close makes no other, which would write over what the
 // last good one uses, and does not call the file clean.
-func TestCloseAfterFailure(t *testing.T) {
+func TestCloseAfterFailure(t *testing.T) { synctest.Test(t, closeAfterFailure) }
+
+func closeAfterFailure(t *testing.T) {
 	flushes, fault := 0, error(nil)
 	path := filepath.Join(scratch(t), "spool.db")
 	s := openAt(t, path, Options{hooks: hooks{
