@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -350,6 +351,57 @@ func TestLastCommitIsConfirmed(t *testing.T) {
 			if d := s.Stats().Damage; (len(d) == 1) != (wait > confirmAfter) || err == nil {
 				t.Errorf("after %v: %+v, %v", wait, d, err)
 			}
+		}
+	})
+}
+
+// What is listed is what bbolt wrote, page for page, in trees of up to three levels,
+// while they grow and shrink.
+func TestListOfPages(t *testing.T) {
+	s := openTemp(t, Options{ResendWindow: -1, Retain: time.Nanosecond, hooks: hooks{noSync: true, noAutoCompact: true, noScrub: true}})
+	writer := func(do func()) {
+		t.Helper()
+		if err := s.command(t.Context(), func() error { do(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writes := func() int64 { st := s.db.Stats(); return st.TxStats.GetWrite() }
+	var before int64
+	commits := 0
+	compare := func() {
+		m := readMetas(s.handle, math.MaxInt64)
+		written, err := writtenBy(s.handle, m[0], m[1])
+		if pages := writes() - before - 1; err != nil || int64(len(written)) != pages {
+			t.Errorf("%d pages are listed, %d and the meta page were written: %v", len(written), pages, err)
+		}
+		before, commits = writes(), commits+1
+	}
+	put(t, s, msg("lane0", "the first")) // flushed by bbolt itself
+	writer(func() { before, s.opt.hooks.beforeFlush = writes(), compare })
+	for i := range 60 {
+		var all []Record
+		for k := range 50 {
+			all = append(all, msg(fmt.Sprint("lane", k%3), fmt.Sprint(i, ":", k, dense([32]byte{byte(i), byte(k)}, 900))))
+		}
+		if _, err := s.PutAll(t.Context(), all); err != nil {
+			t.Fatal(err)
+		}
+		put(t, s, msg("lane0", fmt.Sprint("alone ", i)))
+	}
+	for lane := range 3 {
+		for name := fmt.Sprint("lane", lane); !empty(s, name); {
+			if err := s.Done(name, next(t, s, name).Seq, Receipt{}); err != nil {
+				t.Fatal(err)
+			}
+			if rand.IntN(20) == 0 {
+				writer(s.prune)
+			}
+		}
+	}
+	writer(s.prune)
+	writer(func() {
+		if commits < 3000 {
+			t.Errorf("%d commits", commits)
 		}
 	})
 }
