@@ -76,14 +76,16 @@ func (d *delta) tree(root, before uint64, leaf func(*page) error) error {
 		}
 		old = []uint64{before}
 	}
+	var kept []uint64 // of old: both have them, and all that is below
 	for ; level >= 0; level-- {
 		for ; oldLevel > level; oldLevel-- {
-			if old, err = d.below(old, nil); err != nil {
+			if old, err = d.below(old, kept); err != nil {
 				return err
 			}
+			kept = nil
 		}
 		slices.Sort(old)
-		var below, kept []uint64
+		var below []uint64
 		for _, id := range ids {
 			if oldLevel == level {
 				if _, ok := slices.BinarySearch(old, id); ok {
@@ -110,13 +112,7 @@ func (d *delta) tree(root, before uint64, leaf func(*page) error) error {
 				return err
 			}
 		}
-		if oldLevel == level && level > 0 {
-			slices.Sort(kept)
-			if old, err = d.below(old, kept); err != nil {
-				return err
-			}
-			oldLevel--
-		}
+		slices.Sort(kept)
 		ids = below
 	}
 	return nil
