@@ -54,7 +54,7 @@ func TestFailedCommitIsSettledFromTheFile(t *testing.T) {
 	}
 }
 
-// An error after the group reached the file: bbolt's second flush can fail so.
+// An error after the group reached the file: a flush can fail so.
 func TestFailedCommitThatIsInTheFile(t *testing.T) {
 	var fail atomic.Bool
 	s := openTemp(t, Options{hooks: hooks{afterCommit: func() error {
