@@ -49,7 +49,7 @@ type Spool struct {
 	olderMeta   bool          // the newer meta page of the two could not be read
 	undone      bool          // the last commit was torn, and undone
 	summed      bool          // the last commit's sum is in the file
-	unconfirmed bool          // the last commit is none that holds nothing
+	unconfirmed bool          // the last commit may hold something
 	proved      time.Time     // when the whole file was last gone through before it was opened
 	scrubbed    time.Time     // when it was last gone through in use
 	handle      *os.File      // bbolt's
