@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -121,11 +122,38 @@ func (s *Spool) undoTorn(m *marker, size int64) error {
 		s.unconfirmed = m == nil || m.Clean != last.txid
 		return nil
 	}
+	if _, err := s.settingsOf(f, size, before); errors.Is(err, ErrKey) || errors.Is(err, ErrNewer) {
+		return err // not a file of ours to change
+	}
 	if err := writeAt(s.path, last.sumAt()-metaSize, slices.Concat(before.text[:], before.sum[:])); err != nil {
 		return fmt.Errorf("undo a torn commit: %w", err)
 	}
 	s.undone = true
 	return nil
+}
+
+// settingsOf reads what the file says of itself as of one of its commits, and nothing
+// else of it.
+func (s *Spool) settingsOf(f *os.File, size int64, m boltMeta) (id identity, err error) {
+	w, err := newWalker(f, size, m)
+	if err != nil {
+		return id, err
+	}
+	stored := map[string][]byte{}
+	w.noBranches = true
+	w.branchesOnly = func(name string) bool { return name != bucketNames[settings] }
+	w.visit = func(name string, e *elem) error {
+		if name != bucketNames[settings] {
+			return nil
+		}
+		v, err := e.value()
+		stored[string(e.key)] = bytes.Clone(v)
+		return err
+	}
+	if err := w.walk(); err != nil {
+		return id, err
+	}
+	return s.identify(stored)
 }
 
 // torn tells whether some of the last commit is not on the disk.

@@ -329,6 +329,37 @@ func closeAfterFailure(t *testing.T) {
 	}
 }
 
+// Whoever has no key, or is too old, changes nothing of a file, not even a torn commit.
+func TestTornCommitOfOthers(t *testing.T) {
+	path := filepath.Join(scratch(t), "spool.db")
+	o := Options{Keys: [][]byte{key(1)}, hooks: hooks{crash: true, migrations: []migration{rewriteLanes}}}
+	s := openAt(t, path, o)
+	put(t, s, msg("a", "the one before"))
+	q := put(t, s, msg("a", "what is torn"))
+	s.Close()
+	file := fileBytes(t, path)
+	m := readMetas(bytes.NewReader(file), int64(len(file)))[0]
+	file[m.sumAt()+sumSize/2] ^= 1
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, o := range map[error]Options{
+		ErrKey:   {Keys: [][]byte{key(2)}, hooks: o.hooks},
+		ErrNewer: {Keys: o.Keys},
+	} {
+		if _, err := Open(path, noReserve(o)); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+		if after := fileBytes(t, path); !bytes.Equal(after, file) {
+			t.Errorf("with %v the file was changed", want)
+		}
+	}
+	s = openAt(t, path, o)
+	if _, err := s.Get(q); !errors.Is(err, ErrNotFound) || len(s.Stats().Damage) != 0 {
+		t.Errorf("%v, %+v", err, s.Stats().Damage)
+	}
+}
+
 // What the disk loses of a commit later must not make it look torn: after a second
 // in which nothing came another commit stands after it.
 func TestLastCommitIsConfirmed(t *testing.T) {
